@@ -1,0 +1,59 @@
+# make demo   sets up and runs the main job        make test   sets up and passes the tests
+# make check  what else must hold                  make site   the site, in build/site
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+REPRO := $(BIN)/repro
+
+.PHONY: demo test check lint wheel site bench clean
+.DELETE_ON_ERROR:
+
+$(BIN)/python:
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make PYTHON=python3.12")'
+	$(PYTHON) -m venv $(VENV)
+
+# A stamp for each set of extras, so that make demo on a fresh machine does not wait for the tools of development.
+$(VENV)/demo.stamp: pyproject.toml constraints.txt | $(BIN)/python
+	$(BIN)/python -m pip install --quiet -c constraints.txt -e '.[peers,site]'
+	touch $@
+
+$(VENV)/dev.stamp: pyproject.toml constraints.txt | $(BIN)/python
+	$(BIN)/python -m pip install --quiet -c constraints.txt -e '.[peers,site,dev]'
+	touch $@ $(VENV)/demo.stamp
+
+$(VENV)/bench.stamp: $(VENV)/dev.stamp
+	$(BIN)/python -m pip install --quiet -c constraints.txt -e '.[bench]'
+	touch $@
+
+demo: $(VENV)/demo.stamp
+	$(REPRO) validate
+	$(REPRO) lineage inception
+	$(REPRO) verify xception
+	$(REPRO) site build
+	@echo "The site is in build/site; $(REPRO) site serve shows it."
+
+test: $(VENV)/dev.stamp
+	$(BIN)/pytest
+
+check: lint wheel site
+	$(REPRO) validate
+
+lint: $(VENV)/dev.stamp
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+
+wheel: $(VENV)/dev.stamp
+	$(BIN)/pytest -m wheel
+
+site: $(VENV)/demo.stamp
+	$(REPRO) site build
+
+bench: $(VENV)/bench.stamp
+	$(BIN)/python tools/bench/lineage.py
+	$(BIN)/python tools/bench/verify.py
+
+clean:
+	rm -rf $(VENV) build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,488 @@
+"""`repro`: ask the catalogue, and measure what its papers claim.
+
+Exit status: 0 all is well; 1 a claim failed; 2 the input is wrong, and one message says what to do; 130 interrupted.
+Results go to standard output and everything else to standard error. What is slow to import is imported by the command
+that needs it, so that questions are answered at once.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import time
+from contextlib import contextmanager
+from enum import StrEnum
+from itertools import count
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from typer.core import TyperGroup
+
+from catalog import completion
+from catalog.errors import CatalogError, LibraryError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Sequence
+
+    from catalog.library import Library
+    from catalog.records import ExternalWork, Family, Paper
+    from catalog.verify.ledger import Ledger
+    from catalog.verify.runner import PaperReport
+
+__all__ = ["app", "main"]
+
+
+class _Commands(TyperGroup):
+    """Turns whatever a person can mend into one message and an exit status, never into a traceback."""
+
+    def invoke(self, ctx: Any) -> Any:
+        try:
+            return super().invoke(ctx)
+        except LibraryError as error:
+            _say("\n".join(map(str, error.problems)))
+            _say("repro: the records have to be mended first (repro validate checks them)")
+            raise typer.Exit(2) from None
+        except CatalogError as error:
+            _say(f"repro: {error}")
+            raise typer.Exit(2) from None
+        except KeyboardInterrupt:
+            _say("repro: interrupted")
+            raise typer.Exit(130) from None
+        except BrokenPipeError:
+            # Whoever was reading (head, less) has seen enough. Nothing may be written while Python shuts down either.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            raise typer.Exit(0) from None
+
+
+app = typer.Typer(
+    cls=_Commands,
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+site = typer.Typer(no_args_is_help=True, rich_markup_mode=None)
+app.add_typer(site, name="site")
+
+
+def main() -> None:
+    """The program `repro`."""
+    for stream in (sys.stdout, sys.stderr):
+        # A terminal that cannot show "└─" shows "??" instead of a traceback.
+        stream.reconfigure(errors="replace")  # type: ignore[union-attr]
+    app(prog_name="repro")
+
+
+def _version(asked: bool) -> None:
+    if asked:
+        from importlib.metadata import version
+
+        typer.echo(f"repro {version('repro')}")
+        raise typer.Exit
+
+
+@app.callback()
+def _top(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and exit.")
+    ] = False,
+) -> None:
+    """Convolutional-network papers as executable evidence: what they say, what builds on what, and whether it holds."""
+
+
+@site.callback()
+def _site() -> None:
+    """The site, with a page for every paper, topic and family."""
+
+
+_Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of text.")]
+
+
+class Format(StrEnum):
+    """How a lineage is printed."""
+
+    TEXT = "text"
+    JSON = "json"
+    MERMAID = "mermaid"
+    DOT = "dot"
+
+
+# --- Questions -------------------------------------------------------------------------------------------------------
+
+
+@app.command()
+def lineage(
+    name: Annotated[
+        str,
+        typer.Argument(
+            metavar="NAME", help="A paper or a family, by any name that people use.", autocompletion=completion.names
+        ),
+    ],
+    ancestors: Annotated[bool, typer.Option("--ancestors", help="Look back: what it is built on.")] = False,
+    depth: Annotated[
+        int | None, typer.Option(min=0, metavar="N", help="Largest number of steps; all if omitted.")
+    ] = None,
+    all_relations: Annotated[
+        bool,
+        typer.Option(
+            "--all-relations",
+            help="Also follow what merely combines, applies or analyses; half of the catalogue, often.",
+        ),
+    ] = False,
+    output: Annotated[Format, typer.Option("--format", help="How to print it.")] = Format.TEXT,
+    as_json: _Json = False,
+) -> None:
+    """What came of a paper, or of a whole family: a tree by year.
+
+    Each branch says how a paper builds on the one above it and what it changes.
+    """
+    from catalog.graph import lineage as trace
+
+    library = _library()
+    found = trace(library, [name], ancestors=ancestors, depth=depth, all_relations=all_relations)
+    match Format.JSON if as_json else output:
+        case Format.JSON:
+            _print_json(found.as_dict())
+        case Format.MERMAID:
+            from catalog.formats import mermaid
+
+            typer.echo(mermaid.lineage(found), nl=False)
+        case Format.DOT:
+            from catalog.formats import dot
+
+            typer.echo(dot.lineage(found), nl=False)
+        case Format.TEXT:
+            from catalog.show import lineage_tree
+
+            _print(lineage_tree(library, found, _width(), depth=depth, all_relations=all_relations))
+
+
+@app.command()
+def ask(
+    question: Annotated[
+        list[str], typer.Argument(help='For example "what builds on Inception"; quotation marks are optional.')
+    ],
+    as_json: _Json = False,
+) -> None:
+    """Answer a question in plain English."""
+    from catalog import show as views
+    from catalog.graph import Lineage
+    from catalog.questions import Remark
+    from catalog.questions import ask as answer
+
+    library = _library()
+    answered = answer(library, " ".join(question))
+    if as_json:
+        _print_json(answered.as_dict())
+        return
+    _say(f"understood as: {answered.understood}")
+    match answered.result:
+        case Lineage() as found:
+            _print(views.lineage_tree(library, found, _width()))
+        case tuple() as found if answered.kind == "remarks":
+            remarks = [remark for remark in found if isinstance(remark, Remark)]
+            _print(views.remark_lines(library, remarks, _width()))
+        case tuple() as found:
+            _print_papers([paper for paper in found if not isinstance(paper, Remark)])
+        case record:
+            _print_record(library, record)
+
+
+@app.command()
+def show(
+    name: Annotated[
+        str,
+        typer.Argument(
+            metavar="ID", help="A paper or a family, by any name that people use.", autocompletion=completion.names
+        ),
+    ],
+    as_json: _Json = False,
+) -> None:
+    """Everything about a paper, or about a family.
+
+    Who wrote it and when, what it builds on and what builds on it, what later papers say of it, what it claims and what
+    came of that, and how to run it.
+    """
+    library = _library()
+    kind, found = library.names.find(name)
+    record = library.family(found) if kind == "family" else library.work(found)
+    if as_json:
+        from catalog.records import Paper
+        from catalog.show import as_data
+
+        recorded = _recorded(record) if isinstance(record, Paper) else {}
+        _print_json(as_data(library, record, recorded))
+    else:
+        _print_record(library, record)
+
+
+@app.command(name="list")
+def list_papers(
+    topic: Annotated[
+        str | None,
+        typer.Option(
+            metavar="TOPIC", help="Only papers on a topic and those under it.", autocompletion=completion.topics
+        ),
+    ] = None,
+    family: Annotated[
+        str | None, typer.Option(metavar="FAMILY", help="Only members of a family.", autocompletion=completion.families)
+    ] = None,
+    since: Annotated[int | None, typer.Option(metavar="YEAR", help="Only papers of this year or later.")] = None,
+    before: Annotated[int | None, typer.Option(metavar="YEAR", help="Only papers from before this year.")] = None,
+    as_json: _Json = False,
+) -> None:
+    """The papers of the catalogue, the oldest first."""
+    from catalog.names import find_topic
+
+    library = _library()
+    papers = library.papers if topic is None else library.papers_on(find_topic(topic, library.topic_names.values()))
+    if family is not None:
+        members = {paper.id for paper in library.members(library.names.find(family)[1])}
+        papers = tuple(paper for paper in papers if paper.id in members)
+    chosen = sorted(
+        (
+            paper
+            for paper in papers
+            if (since is None or paper.year >= since) and (before is None or paper.year < before)
+        ),
+        key=lambda paper: (paper.published, paper.id),
+    )
+    if as_json:
+        from catalog.show import in_brief
+
+        _print_json({"papers": [in_brief(paper, _recorded(paper)) for paper in chosen]})
+    else:
+        _print_papers(chosen)
+
+
+@app.command()
+def validate(
+    folder: Annotated[Path | None, typer.Argument(help="A folder of records. The project's own if omitted.")] = None,
+) -> None:
+    """Check every record and every reference between records.
+
+    Problems are printed one a line, with file and line.
+    """
+    from catalog.library import Library
+    from catalog.text import counted
+
+    try:
+        library = Library.load(folder)
+    except LibraryError as error:
+        _print(map(str, error.problems))
+        files = len({problem.file for problem in error.problems})
+        _print([f"{counted(len(error.problems), 'problem')} in {counted(files, 'file')}"])
+        raise typer.Exit(2) from None
+    counts = (
+        counted(len(library.papers), "paper"),
+        counted(sum(len(paper.claims) for paper in library.papers), "claim"),
+        counted(len(library.external), "work outside the catalogue", "works outside the catalogue"),
+        counted(len(library.topics), "topic"),
+        counted(len(library.families), "family", "families"),
+    )
+    _print([f"{', '.join(counts)}: no problem"])
+
+
+# --- Verification ----------------------------------------------------------------------------------------------------
+
+
+@app.command()
+def verify(
+    names: Annotated[
+        list[str], typer.Argument(metavar="ID", help="Papers, or whole families.", autocompletion=completion.names)
+    ],
+    tier: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="TIER",
+            help="Only claims of this tier (structure, property, parity, training, headline); several are allowed.",
+            autocompletion=completion.tiers,
+        ),
+    ] = None,
+    claim: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="CLAIM",
+            help="Only this claim, with everything that was measured; several are allowed.",
+            autocompletion=completion.claims,
+        ),
+    ] = None,
+    record: Annotated[
+        bool, typer.Option("--record", help="Keep what was measured, in the results of the project.")
+    ] = False,
+    as_json: _Json = False,
+) -> None:
+    """Measure what papers claim, and hold it against what they print.
+
+    Exit status 0: no claim failed. 1: at least one did.
+    """
+    from catalog.verify.ledger import Ledger
+    from catalog.verify.runner import verify as measure
+
+    library = _library()
+    papers = list({paper.id: paper for name in names for paper in library.resolve(name)}.values())
+    if len(papers) > 1:
+        papers = [paper for paper in papers if paper.claims] or papers
+    reports: list[PaperReport] = []
+    for paper in papers:
+        ledger = Ledger.load(paper.id)
+        with _progress(paper.id) as tell:
+            report = measure(paper, tiers=tier, claims=_asked_of(paper, papers, claim), on_claim=tell)
+        if not as_json:
+            _print([""] if reports else [])
+            _print_report(report, ledger, full=bool(claim), compare=not record)
+        if record:
+            _record(report, ledger)
+        reports.append(report)
+    total = {verdict: sum(report.summary[verdict] for report in reports) for verdict in reports[0].summary}
+    if as_json:
+        documents = [report.as_dict() for report in reports]
+        _print_json(documents[0] if len(papers) == 1 else {"papers": documents, "summary": total})
+    elif len(papers) > 1:
+        from catalog.show import in_short
+
+        _print(["", f"{len(papers)} papers: {in_short(total) or 'no claims'}"])
+    if any(report.failed for report in reports):
+        raise typer.Exit(1)
+
+
+def _asked_of(paper: Paper, papers: list[Paper], claims: list[str] | None) -> list[str] | None:
+    """Of several papers each is asked for the claims it has; one that none has stays, and is an error then."""
+    if not claims:
+        return None
+    elsewhere = {known.id for other in papers if other is not paper for known in other.claims}
+    return [claim for claim in claims if claim not in elsewhere or claim in {known.id for known in paper.claims}]
+
+
+def _print_report(report: PaperReport, ledger: Ledger, *, full: bool, compare: bool) -> None:
+    from catalog.show import report_view
+
+    nothing = "none of its claims is asked for" if report.record.claims else "no claims are recorded yet"
+    _print(report_view(report.as_dict(), _width(), full=full, nothing=nothing))
+    if compare and (differences := ledger.differences(report)):
+        _print(["otherwise than recorded:", *(f"    {line}" for line in differences.splitlines())])
+
+
+def _record(report: PaperReport, ledger: Ledger) -> None:
+    from catalog import paths
+
+    written = ledger.record(report)
+    file = _nearby(paths.results_folder() / f"{report.paper}.yaml")
+    _say(f"recorded in {file}" if written else f"{file} says the same already")
+
+
+@contextmanager
+def _progress(paper: str) -> Iterator[Callable[[object], None]]:
+    """Says on a terminal how far the measuring of a paper is, on a line that is gone afterwards."""
+    if not sys.stderr.isatty():
+        yield lambda _: None
+        return
+    claim = count(1)
+
+    def tell(_: object = None) -> None:
+        sys.stderr.write(f"\r\x1b[Kmeasuring {paper}, claim {next(claim)} …")
+        sys.stderr.flush()
+
+    tell()
+    try:
+        yield tell
+    finally:
+        sys.stderr.write("\r\x1b[K")
+        sys.stderr.flush()
+
+
+# --- The site --------------------------------------------------------------------------------------------------------
+
+_Into = Annotated[
+    Path | None,
+    typer.Option(metavar="DIR", help="Where to put it: DIR/docs and DIR/site. The folder build if omitted."),
+]
+
+
+@site.command(name="build")
+def build_site(into: _Into = None) -> None:
+    """Write the site as Markdown and render it."""
+    from catalog import website
+
+    started = time.perf_counter()
+    folder = website.build(_library(), into)
+    _print([f"{_nearby(folder)} ({time.perf_counter() - started:.0f} s)"])
+
+
+@site.command()
+def serve(
+    into: _Into = None, port: Annotated[int, typer.Option(min=1, max=65535, help="Port of 127.0.0.1.")] = 8000
+) -> None:
+    """Show the site on this machine, and build it again whenever something changes."""
+    from catalog import website
+
+    website.serve(into=into, port=port)
+
+
+# --- Printing --------------------------------------------------------------------------------------------------------
+
+
+def _library() -> Library:
+    from catalog.library import Library
+
+    return Library.load()
+
+
+def _width() -> int:
+    from catalog.text import page_width
+
+    return page_width()
+
+
+def _nearby(path: Path) -> Path:
+    """A path as one would type it here."""
+    return path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path
+
+
+def _print(lines: Iterable[str]) -> None:
+    """Print text; colour stays where a terminal shows it and nobody objects (https://no-color.org)."""
+    for line in lines:
+        typer.echo(line, color=False if os.environ.get("NO_COLOR") else None)
+
+
+def _print_json(data: object) -> None:
+    typer.echo(json.dumps(data, ensure_ascii=False, indent=2))
+
+
+def _say(message: str) -> None:
+    """Print what is no result."""
+    typer.echo(message, err=True)
+
+
+def _print_papers(papers: Sequence[Paper]) -> None:
+    from catalog.show import paper_table
+
+    _print(paper_table(papers, {paper.id: _recorded(paper) for paper in papers}))
+
+
+def _print_record(library: Library, record: Paper | ExternalWork | Family) -> None:
+    from catalog import show as views
+    from catalog.records import Family, Paper
+
+    match record:
+        case Paper():
+            _print(views.paper_view(library, record, _recorded(record), _width()))
+        case Family():
+            _print(views.family_view(library, record, _width()))
+        case _:
+            _print(views.work_view(library, record, _width()))
+
+
+def _recorded(paper: Paper) -> dict[str, str]:
+    """The newest recorded verdict on each claim of a paper, marked where it speaks of older code."""
+    from catalog.verify.ledger import Ledger
+
+    ledger = Ledger.load(paper.id)
+    entries = {claim.id: ledger.entry(claim.id) for claim in paper.claims}
+    return {
+        claim: f"{entry.status}, stale" if ledger.is_stale(entry, paper) else str(entry.status)
+        for claim, entry in entries.items()
+        if entry is not None
+    }

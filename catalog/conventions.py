@@ -1,0 +1,64 @@
+"""Counting conventions. Most disputes about parameters and FLOPs are disputes about these.
+
+The one place where a quantity and the ways of counting it are named and explained: :mod:`catalog.verify.structure`
+counts by them, records refer to them by name, and the site prints the explanations.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+__all__ = ["MEASURES", "Quantity"]
+
+
+@dataclass(frozen=True, slots=True)
+class Quantity:
+    """Something that is counted on a network, and the conventions for counting it (the first is the usual one)."""
+
+    meaning: str
+    unit: str
+    conventions: dict[str, str]
+
+
+MEASURES: dict[str, Quantity] = {
+    "parameters": Quantity(
+        meaning="numbers that the network stores and learns",
+        unit="numbers",
+        conventions={
+            "trainable": "everything that gradient descent changes: weights, biases, and the scale and shift of "
+            "normalisation; not its moving averages",
+            "with-buffers": "trainable parameters and the moving averages of normalisation, as Keras reports them",
+            "weights": "kernels and matrices only: no biases, no scale and shift of normalisation",
+        },
+    ),
+    "macs": Quantity(
+        meaning="multiply-accumulates for one input",
+        unit="multiply-accumulates",
+        conventions={
+            "convolutions-and-linear": "convolutions and matrix products, without biases, normalisation, activations, "
+            "pooling and additions; what most papers call FLOPs",
+            "convolutions": "convolutions alone, without the fully connected layers",
+        },
+    ),
+    "flops": Quantity(
+        meaning="floating-point operations for one input; a multiply-accumulate is two",
+        unit="operations",
+        conventions={
+            "convolutions-and-linear": "twice the multiply-accumulates of convolutions and matrix products",
+            "convolutions": "twice the multiply-accumulates of convolutions alone",
+        },
+    ),
+    "layers": Quantity(
+        meaning="layers with weights, wherever they stand in the network",
+        unit="layers",
+        conventions={
+            "convolutions-and-linear": "convolutions and fully connected layers",
+            "convolutions": "convolutions alone",
+        },
+    ),
+    "shape": Quantity(
+        meaning="size of the output for one input, without the batch",
+        unit="numbers",
+        conventions={"output": "channels first: [channels, height, width], or [classes]"},
+    ),
+}

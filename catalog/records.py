@@ -1,0 +1,462 @@
+"""The record types: what the files under ``papers/`` may say.
+
+These models are the schema, and their docstrings and field descriptions are its documentation: a JSON Schema for
+editors is made from them. They check one record on its own; what holds between records is checked in
+:mod:`catalog.library`.
+"""
+
+from __future__ import annotations
+
+import datetime
+import re
+from enum import StrEnum
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    FiniteFloat,
+    Strict,
+    StrictInt,
+    StringConstraints,
+    TypeAdapter,
+    field_validator,
+    model_serializer,
+    model_validator,
+)
+
+from catalog.figures import Figure, FigureError
+from catalog.relations import Relation
+
+__all__ = [
+    "Ancestor",
+    "Basis",
+    "Claim",
+    "Comment",
+    "Comparator",
+    "Comparison",
+    "Deviation",
+    "DeviationCause",
+    "ExternalWork",
+    "Family",
+    "Links",
+    "Measure",
+    "Paper",
+    "Peer",
+    "Relation",
+    "Status",
+    "Subject",
+    "Tier",
+    "Topic",
+    "Training",
+    "Work",
+]
+
+# Strict, because "7" and yes are no numbers; a bound at infinity could not fail.
+Number = StrictInt | Annotated[FiniteFloat, Strict()]
+
+Identifier = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$", max_length=64)]
+"""Lower-case words joined by hyphens: ``dual-path-networks``. Also a file name and part of a web address."""
+
+TopicIdentifier = Annotated[
+    str, StringConstraints(pattern=r"^[a-z0-9]+(-[a-z0-9]+)*(/[a-z0-9]+(-[a-z0-9]+)*)*$", max_length=96)
+]
+"""A path of identifiers from the root of the taxonomy: ``kernels/cross-channel-correlations``."""
+
+Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)]
+
+
+def _day_exists(published: str) -> str:
+    if len(published) == len("2016-10-07"):
+        try:
+            datetime.date.fromisoformat(published)
+        except ValueError:
+            raise ValueError(f"there is no day {published}") from None
+    return published
+
+
+# YAML reads an unquoted 2016 as a number and 2016-10-07 as a date; both are meant as text.
+PublicationDate = Annotated[
+    str,
+    BeforeValidator(lambda value: value if isinstance(value, str) or value is None else str(value)),
+    StringConstraints(pattern=r"^(1[89]|20)\d\d(-(0[1-9]|1[0-2])(-(0[1-9]|[12]\d|3[01]))?)?$"),
+    AfterValidator(_day_exists),
+]
+"""A year, a month (``1998-11``) or a day (``2016-10-07``), as exactly as it is known."""
+
+
+Address = Annotated[str, StringConstraints(pattern=r"^https?://\S+$")]
+
+
+class Record(BaseModel):
+    """Base of all records: unknown fields are errors, and a record does not change once it is loaded."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+# --- Lineage ---------------------------------------------------------------------------------------------------------
+
+
+class Ancestor(Record):
+    """A work that this paper builds on."""
+
+    paper: Identifier = Field(description="a paper of the catalogue or an external work")
+    relation: Relation
+    part: Text | None = Field(None, description="which part of the ancestor is meant, where that matters")
+    what: Text = Field(description="what this paper changes in the ancestor, or takes from it")
+    younger_because: Text | None = Field(
+        None, description="why the ancestor carries a later date than the paper that builds on it"
+    )
+
+
+class Comparison(Record):
+    """A work that this paper sets itself against; not descent."""
+
+    paper: Identifier
+    what: Text
+
+
+class Comment(Record):
+    """What a later work says of a paper (or of a topic): a citation edge from its source."""
+
+    source: Identifier = Field(description="the work that says it")
+    text: Text
+    quotation: bool = Field(True, description="false where the survey paraphrases instead of quoting")
+
+
+# --- Claims ----------------------------------------------------------------------------------------------------------
+
+
+class Basis(StrEnum):
+    """What an agreement with a claim is worth."""
+
+    PRINTED = "printed"
+    DERIVED = "derived"
+    AUTHORS_CODE = "authors-code"
+    PEER = "peer"
+    ANALOGUE = "analogue"
+
+
+class Tier(StrEnum):
+    """How a claim is measured, cheapest first."""
+
+    STRUCTURE = "structure"
+    PROPERTY = "property"
+    PARITY = "parity"
+    TRAINING = "training"
+    HEADLINE = "headline"
+
+
+class Status(StrEnum):
+    """The verdict on a claim."""
+
+    VERIFIED = "verified"
+    CONSISTENT = "consistent"
+    DEVIATES = "deviates"
+    FAILED = "failed"
+    NOT_RUN = "not run"
+    NOT_CHECKABLE = "not checkable"
+
+
+class DeviationCause(StrEnum):
+    """Why a measured value differs from what the paper prints."""
+
+    MISPRINT = "misprint"
+    OTHER_COUNTING = "other counting"
+    RELEASED_CODE_DIFFERS = "released code differs from the text"
+    MISSING_DETAIL = "missing detail"
+    SUBSTITUTE_DATA = "substitute data"
+    UNKNOWN = "unknown"
+
+
+class Deviation(Record):
+    """The paper's figure and the network that it describes disagree; both are kept."""
+
+    cause: DeviationCause
+    explanation: Text
+
+
+class Comparator(Record):
+    """What a measured value must be. Exactly one comparison; over a series it must hold for every member."""
+
+    equals: Number | list[Number] | None = None
+    within: tuple[Number, Number] | None = Field(None, description="[value, largest absolute difference]")
+    between: tuple[Number, Number] | None = Field(None, description="[smallest, largest], both allowed")
+    at_least: Number | None = None
+    at_most: Number | None = None
+    increasing: Literal[True] | None = Field(None, description="each member of the series exceeds the one before")
+    decreasing: Literal[True] | None = None
+
+    @model_validator(mode="after")
+    def _exactly_one(self) -> Self:
+        given = [name for name in type(self).model_fields if getattr(self, name) is not None]
+        if len(given) != 1:
+            raise ValueError(f"exactly one of {', '.join(type(self).model_fields)} is needed")
+        if self.between is not None and self.between[0] > self.between[1]:
+            raise ValueError("between: the smaller bound comes first")
+        if self.within is not None and self.within[1] < 0:
+            raise ValueError("within: the largest difference is not negative")
+        return self
+
+    @model_serializer
+    def _only_what_is_given(self) -> dict[str, Any]:
+        return {name: getattr(self, name) for name in type(self).model_fields if getattr(self, name) is not None}
+
+
+COMPARISONS = frozenset(Comparator.model_fields)
+_NAMED_COMPARATORS = TypeAdapter(dict[str, Comparator])
+
+
+class Measure(Record):
+    """A quantity of a network, with the convention by which it is counted.
+
+    In YAML either a name, ``parameters``, or a name with a convention, ``{macs: convolutions-and-linear}``. Names and
+    conventions are those of :data:`catalog.conventions.MEASURES`.
+    """
+
+    quantity: str
+    convention: str
+
+    @model_validator(mode="before")
+    @classmethod
+    def _from_yaml(cls, value: Any) -> Any:
+        from catalog.conventions import MEASURES
+
+        if isinstance(value, dict) and set(value) == {"quantity", "convention"}:
+            value = {value["quantity"]: value["convention"]}
+        if isinstance(value, str):
+            quantity, convention = value, None
+        elif isinstance(value, dict) and len(value) == 1:
+            ((quantity, convention),) = value.items()
+        else:
+            raise ValueError("a measure is a name, or one name with its convention: {macs: convolutions-and-linear}")
+        if quantity not in MEASURES:
+            raise ValueError(f"no measure '{quantity}'; there are {', '.join(MEASURES)}")
+        conventions = MEASURES[quantity].conventions
+        if convention is None:
+            convention = next(iter(conventions))
+        if not isinstance(convention, str) or convention not in conventions:
+            raise ValueError(f"{quantity} has no convention '{convention}'; it has {', '.join(conventions)}")
+        return {"quantity": quantity, "convention": convention}
+
+    @model_serializer
+    def _to_yaml(self) -> dict[str, str]:
+        return {self.quantity: self.convention}
+
+
+class Subject(Record):
+    """What is built for a claim: always something that the module's ``build()`` returns."""
+
+    variant: Text
+    options: dict[str, Any] = Field({}, description="keywords of build()")
+    input: list[int] | None = Field(None, description="size of one input without the batch: [3, 224, 224]")
+    part: Text | None = Field(None, description="dotted name of the submodule that is measured instead of the whole")
+    weights: Text | None = Field(None, description="published weights that decide a headline claim: timm:NAME")
+    data: Text | None = Field(None, description="the data set that a headline claim is measured on")
+    protocol: Text | None = Field(None, description="how it is measured: single crop 299")
+
+
+class Peer(Record):
+    """An independent implementation of the same function."""
+
+    library: Literal["timm", "torchvision", "pytorchcv"]
+    model: Text
+    options: dict[str, Any] = Field({}, description="keywords of the peer's factory")
+    set: dict[str, str | int | float | bool] = Field(
+        {}, description="attributes changed on the built peer, by dotted name, where its factory has no option for them"
+    )
+
+
+class Training(Record):
+    """A training experiment: what it needs and how its seeds are read."""
+
+    scale: Literal["quick", "full"] = Field(
+        description="quick: CPU minutes, an analogue; full: the paper's own experiment"
+    )
+    data: Text = Field(description="digits, mnist, cifar10, synthetic or the name of the paper's data set")
+    seeds: list[int] = Field([], description="seeds that accept; never those that set the margins")
+    protocol: Text = Field(description="arms, optimiser, schedule and budget")
+
+
+class Claim(Record):
+    """One statement of the paper that can be judged on its own."""
+
+    id: Identifier
+    statement: Text
+    source: Text | None = Field(None, description="the place in the paper: Table 3")
+    edition: Text | None = Field(None, description="where editions differ: arXiv v3")
+    basis: Basis
+    tier: Tier
+    subject: Subject | None = None
+    measure: Measure | None = Field(None, description="what is counted on the subject")
+    check: Annotated[str, StringConstraints(pattern=r"^[a-z_][a-z0-9_]*$")] | None = Field(
+        None, description="function in reproductions/checks/<paper>.py that returns the measured numbers"
+    )
+    peer: Peer | None = Field(None, description="the implementation that a parity claim compares with")
+    training: Training | None = None
+    printed: Text | dict[str, Text] | None = Field(
+        None, description="the figure as the paper prints it; its digits are its tolerance"
+    )
+    expect: Comparator | dict[str, Comparator] | None = Field(
+        None, description="what the measured value, or each named value, must be"
+    )
+    deviation: Deviation | None = None
+    not_checkable: Text | None = Field(None, description="why nobody can check this")
+
+    @field_validator("printed", mode="before")
+    @classmethod
+    def _printed_figures_are_readable(cls, value: Any) -> Any:
+        figures = value.values() if isinstance(value, dict) else [value] if value is not None else []
+        for figure in figures:
+            if not isinstance(figure, str):
+                raise ValueError(f"write the figure as the paper prints it, in quotes: {str(figure)!r}")
+            try:
+                Figure.read(figure)
+            except FigureError as error:
+                raise ValueError(str(error)) from None
+        return value
+
+    @field_validator("expect", mode="before")
+    @classmethod
+    def _expect_one_or_named(cls, value: Any) -> Any:
+        if isinstance(value, dict) and not isinstance(value, Comparator):
+            if set(value) & COMPARISONS:
+                return Comparator.model_validate(value)
+            return _NAMED_COMPARATORS.validate_python(value)
+        return value
+
+    @model_validator(mode="after")
+    def _can_be_judged(self) -> Self:
+        means = [name for name in ("measure", "check", "peer") if getattr(self, name) is not None]
+        if self.not_checkable is not None:
+            if means or self.expect is not None:
+                raise ValueError("not_checkable excludes measure, check, peer and expect")
+            return self
+        if self.basis is Basis.PRINTED and self.printed is None:
+            raise ValueError("basis 'printed' needs the figure as the paper prints it (printed)")
+        if self.tier is Tier.HEADLINE:
+            if self.printed is None:
+                raise ValueError("a headline claim needs the figure as the paper prints it (printed)")
+            return self
+        if self.tier is Tier.TRAINING:
+            if self.training is None:
+                raise ValueError("a training claim says scale, data and protocol (training)")
+            return self
+        wanted = {
+            Tier.STRUCTURE: ("measure", "check"),
+            Tier.PROPERTY: ("check",),
+            Tier.PARITY: ("peer", "check"),
+        }[self.tier]
+        if len(means) != 1 or means[0] not in wanted:
+            raise ValueError(f"a {self.tier} claim is measured by {' or '.join(wanted)}")
+        if (self.measure is not None or self.peer is not None) and self.subject is None:
+            raise ValueError(f"{means[0]} needs a subject: which variant is built")
+        has_input = self.subject is not None and self.subject.input is not None
+        if self.measure is not None and self.measure.quantity in {"macs", "flops", "shape"} and not has_input:
+            raise ValueError(f"{self.measure.quantity} depend on the input: subject.input is missing")
+        if self.peer is not None and not has_input:
+            raise ValueError("a comparison with a peer needs an input: subject.input is missing")
+        if self.expect is None:
+            raise ValueError("expect is missing: nothing could turn this claim red")
+        if isinstance(self.printed, dict):
+            names = set(self.expect) if isinstance(self.expect, dict) else set()
+            if unknown := set(self.printed) - names:
+                raise ValueError(f"printed names {', '.join(sorted(unknown))}, which expect does not")
+        elif self.printed is not None and isinstance(self.expect, dict):
+            raise ValueError("expect has named values, so printed needs the names too")
+        if self.deviation is not None and self.printed is None and self.basis is not Basis.DERIVED:
+            raise ValueError("a deviation is from a printed figure or from a statement of the paper (basis: derived)")
+        return self
+
+
+# --- Works -----------------------------------------------------------------------------------------------------------
+
+
+class Links(Record):
+    """Identifiers and addresses of a work."""
+
+    arxiv: Annotated[str, StringConstraints(pattern=r"^(\d{4}\.\d{4,5}|[a-z-]+(\.[A-Z]{2})?/\d{7})$")] | None = None
+    doi: Annotated[str, StringConstraints(pattern=r"^10\.\d{4,9}/\S+$")] | None = None
+    url: Address | None = Field(default=None, description="landing page")
+    pdf: Address | None = None
+    code: Address | None = Field(default=None, description="what the authors released")
+
+
+class Work(Record):
+    """What a paper of the catalogue and a work outside it have in common."""
+
+    id: Identifier
+    name: Text = Field(description="what people call it")
+    aliases: list[Text] = Field([], description="other names people use")
+    title: Text
+    authors: list[Text] = Field(min_length=1, description="complete, in the paper's order, given name first")
+    published: PublicationDate = Field(description="first public appearance")
+    venue: Text | None = None
+    links: Links = Links()
+
+    @property
+    def year(self) -> int:
+        return int(self.published[:4])
+
+    @field_validator("authors")
+    @classmethod
+    def _authors_are_names(cls, authors: list[str]) -> list[str]:
+        for author in authors:
+            if len(author) > 80 or (re.search(r"[.!?] [A-Z].*[.!?]", author) and len(author.split()) > 8):
+                raise ValueError(f"'{author[:60]}…' is no name; one author an entry")
+        return authors
+
+
+class ExternalWork(Work):
+    """A work outside the survey that papers build on or that says something of them."""
+
+    taxonomy: list[TopicIdentifier] = Field([], description="topics that the survey places it under too")
+
+
+class Paper(Work):
+    """A paper of the catalogue."""
+
+    family: Identifier | None = Field(None, description="the curated family it belongs to")
+    taxonomy: list[TopicIdentifier] = Field(min_length=1, description="topics, the one it is listed under first")
+    summary: Text = Field(description="two to four sentences of our own")
+    builds_on: list[Ancestor] = []
+    compares_with: list[Comparison] = []
+    comments: list[Comment] = Field([], description="what later works say of this one")
+    reproduction: Literal["complete", "partial"] | None = Field(
+        None, description="partial: the module holds only what other modules import of it so far"
+    )
+    claims: list[Claim] = []
+
+    @field_validator("claims")
+    @classmethod
+    def _claims_have_different_ids(cls, claims: list[Claim]) -> list[Claim]:
+        seen: set[str] = set()
+        for claim in claims:
+            if claim.id in seen:
+                raise ValueError(f"two claims are called '{claim.id}'")
+            seen.add(claim.id)
+        return claims
+
+
+class Topic(Record):
+    """A heading of the survey. Its place in the tree is its id."""
+
+    id: TopicIdentifier
+    name: Text
+    comments: list[Comment] = Field([], description="quotations that speak of the topic as a whole")
+
+    @property
+    def parent(self) -> str | None:
+        return self.id.rpartition("/")[0] or None
+
+
+class Family(Record):
+    """Papers that people name in one breath."""
+
+    id: Identifier
+    name: Text
+    aliases: list[Text] = []
+    summary: Text

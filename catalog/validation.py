@@ -1,0 +1,340 @@
+"""Check a folder of records: every record by its type, and every reference between records.
+
+All problems are found in one go. A record with a mistake in it still exists: one slip does not make every reference to
+it wrong as well.
+"""
+
+from __future__ import annotations
+
+import ast
+from dataclasses import dataclass, field
+from graphlib import CycleError, TopologicalSorter
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
+
+from pydantic import ValidationError
+
+import reproductions
+from catalog import paths
+from catalog.errors import Problem
+from catalog.names import closest, normal, same
+from catalog.outline import identifier
+from catalog.records import ExternalWork, Family, Paper, Record, Topic
+from catalog.source import Document, File, Place, SourceError, human, parse, printable
+from catalog.wording import explain
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+    from pathlib import Path
+
+__all__ = ["Checked", "Families", "Taxonomy", "check"]
+
+MOST_PROBLEMS = 50
+"""Problems that are reported of one file; nobody reads more before mending the first."""
+
+
+class Taxonomy(Record):
+    """What ``taxonomy.yaml`` holds: the topics, in the order in which they are shown."""
+
+    topics: list[Topic]
+
+
+class Families(Record):
+    """What ``families.yaml`` holds."""
+
+    families: list[Family]
+
+
+R = TypeVar("R", bound=Record)
+
+
+@dataclass(slots=True)
+class _Entry(Generic[R]):
+    """A file, what it says, and its record, as far as it got."""
+
+    file: File
+    document: Document | None = None
+    record: R | None = None
+    problems: list[Problem] = field(default_factory=list)
+    unsaid: int = 0
+    """Problems beyond those."""
+
+    def complain(self, place: Place, message: str) -> None:
+        """Say what is wrong with a value."""
+        assert self.document is not None
+        self.problems.append(Problem(self.file.name, self.document.line(place), human(place), message))
+
+    def texts(self, *pattern: str) -> Iterator[tuple[Place, str]]:
+        """Each text of the file whose place has this pattern, in which ``*`` stands for any entry of a list."""
+        places: list[tuple[Place, Any]] = [] if self.document is None else [((), self.document.data)]
+        for step in pattern:
+            if step == "*":
+                places = [
+                    ((*place, number), member)
+                    for place, value in places
+                    if isinstance(value, list)
+                    for number, member in enumerate(value)
+                ]
+            else:
+                places = [
+                    ((*place, step), value[step])
+                    for place, value in places
+                    if isinstance(value, dict) and step in value
+                ]
+        return ((place, value) for place, value in places if isinstance(value, str))
+
+
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """The records of a folder, as far as they are valid, and all that is wrong with the folder."""
+
+    papers: list[tuple[Paper, dict[str, Any]]]
+    """Each record and the fields of its file, by id; so with the others."""
+    external: list[tuple[ExternalWork, dict[str, Any]]]
+    topics: list[tuple[Topic, dict[str, Any]]]
+    """In the order of the taxonomy."""
+    families: list[tuple[Family, dict[str, Any]]]
+    problems: list[Problem]
+
+
+def check(folder: Path, files: Iterable[File]) -> Checked:
+    """Check the files of a folder of records, each on its own and all together."""
+    files = list(files)
+    papers = [_read(file, Paper) for file in files if file.kind == "paper"]
+    external = [_read(file, ExternalWork) for file in files if file.kind == "external"]
+    taxonomy = next((_read(file, Taxonomy) for file in files if file.kind == "taxonomy"), None)
+    families = next((_read(file, Families) for file in files if file.kind == "families"), None)
+    works: list[_Entry[Any]] = [*papers, *external]
+    problems = []
+    if taxonomy is None:
+        problems.append(Problem(f"{folder.resolve().name}/taxonomy.yaml", None, "", "is missing; it lists the topics"))
+
+    _check_ids(works, taxonomy, families)
+    _check_references(works, taxonomy, families)
+    _check_names(works, families)
+    _check_descent(papers, works)
+    if folder.resolve() == paths.RECORDS:
+        for paper in papers:
+            _check_reproduction(paper)
+
+    for entry in (*works, taxonomy, families):
+        if entry is not None:
+            problems += sorted(entry.problems, key=lambda problem: problem.line or 0)[:MOST_PROBLEMS]
+            if more := max(len(entry.problems) - MOST_PROBLEMS, 0) + entry.unsaid:
+                problems.append(Problem(entry.file.name, None, "", f"has {more:,} problems more than those shown"))
+    return Checked(
+        papers=_valid(papers),
+        external=_valid(external),
+        topics=_members(taxonomy, "topics"),
+        families=_members(families, "families"),
+        problems=problems,
+    )
+
+
+def _read(file: File, model: type[R]) -> _Entry[R]:
+    entry: _Entry[R] = _Entry(file)
+    if file.error is not None:
+        entry.problems.append(Problem(file.name, None, "", file.error))
+        return entry
+    try:
+        entry.document = parse(file.content)
+    except SourceError as error:
+        entry.problems.append(Problem(file.name, error.line, human(error.place), error.message))
+        return entry
+    try:
+        entry.record = model.model_validate(entry.document.data)
+    except ValidationError as error:
+        explained, entry.unsaid = explain(error, model, entry.document, MOST_PROBLEMS)
+        for place, message in explained:
+            entry.complain(place, message)
+    return entry
+
+
+def _valid(entries: Iterable[_Entry[R]]) -> list[tuple[R, dict[str, Any]]]:
+    return [(entry.record, entry.document.data) for entry in entries if entry.record and entry.document]
+
+
+def _members(entry: _Entry[Any] | None, name: str) -> list[tuple[Any, dict[str, Any]]]:
+    if entry is None or entry.record is None or entry.document is None:
+        return []
+    return list(zip(getattr(entry.record, name), entry.document.data[name], strict=True))
+
+
+def _check_ids(works: list[_Entry[Any]], taxonomy: _Entry[Any] | None, families: _Entry[Any] | None) -> None:
+    files: dict[str, str] = {}
+    for work in works:
+        for place, key in work.texts("id"):
+            if key != work.file.stem:
+                work.complain(place, f"'{printable(key)}' is not the name of the file, '{printable(work.file.stem)}'")
+        if work.file.stem in files and work.document is not None:
+            work.complain(("id",), f"{files[work.file.stem]} has this id too")
+        files.setdefault(work.file.stem, work.file.name)
+    for entry, name in ((taxonomy, "topics"), (families, "families")):
+        if entry is None:
+            continue
+        ids: dict[str, int] = {}
+        for place, key in entry.texts(name, "*", "id"):
+            assert entry.document is not None
+            if key in ids:
+                entry.complain(place, f"'{printable(key)}' is there twice; the first is in line {ids[key]}")
+            ids.setdefault(key, entry.document.line(place))
+        if name == "topics":
+            for place, key in entry.texts(name, "*", "id"):
+                parent = key.rpartition("/")[0]
+                if parent and parent not in ids:
+                    entry.complain(place, f"lies under '{printable(parent)}', which is no topic; list that topic too")
+
+
+def _check_references(works: list[_Entry[Any]], taxonomy: _Entry[Any] | None, families: _Entry[Any] | None) -> None:
+    known = _Known(
+        "paper", [work.file.stem for work in works], "a work outside the catalogue gets a record in external/"
+    )
+    # Where the list itself cannot be read, its mistakes are enough.
+    topics = _listed("topic", "topics", taxonomy) if taxonomy is not None else None
+    groups = _listed("family", "families", families) if families is not None else _Known("family", [], "")
+    for work in works:
+        for name in ("builds_on", "compares_with"):
+            known.check(work, (name, "*", "paper"))
+            for place, key in work.texts(name, "*", "paper"):
+                if key == work.file.stem:
+                    work.complain(place, "is the paper itself")
+        known.check(work, ("comments", "*", "source"))
+        if topics is not None:
+            topics.check(work, ("taxonomy", "*"))
+        if groups is not None:
+            groups.check(work, ("family",))
+        seen: set[str] = set()
+        for place, key in work.texts("taxonomy", "*"):
+            if key in seen:
+                work.complain(place, f"'{printable(key)}' is there twice")
+            seen.add(key)
+    if taxonomy is not None:
+        known.check(taxonomy, ("topics", "*", "comments", "*", "source"))
+
+
+class _Known:
+    """The ids to which a kind of reference may point."""
+
+    def __init__(self, what: str, ids: Iterable[str], otherwise: str) -> None:
+        self._what, self._ids, self._otherwise = what, dict.fromkeys(ids), otherwise
+
+    def check(self, entry: _Entry[Any], pattern: tuple[str, ...]) -> None:
+        for place, key in entry.texts(*pattern):
+            if key not in self._ids:
+                near = closest(key, self._ids, 1)
+                hint = f"did you mean '{near[0]}'?" if near else self._otherwise
+                entry.complain(place, f"no {self._what} '{printable(key)}'" + (f"; {hint}" if hint else ""))
+
+
+def _listed(what: str, name: str, entry: _Entry[Any]) -> _Known | None:
+    if entry.document is None:
+        return None
+    return _Known(what, [key for _, key in entry.texts(name, "*", "id")], f"{name} are listed in {entry.file.name}")
+
+
+def _check_names(works: list[_Entry[Any]], families: _Entry[Any] | None) -> None:
+    """Nothing is called like something else, so that every name finds one thing."""
+    owners: dict[tuple[str, str], str] = {}
+
+    def note(entry: _Entry[Any], owner: str, what: str, key: str, place: Place, text: str) -> None:
+        other = owners.setdefault((what, key), owner)
+        if other != owner:
+            entry.complain(place, f"'{printable(text)}' is the {what} of {other} too; a {what} stands for one thing")
+
+    # Ids are names too: somebody will type them.
+    for work in works:
+        owners.setdefault(("name", same(work.file.stem)), work.file.name)
+    if families is not None:
+        ids = {place[1]: key for place, key in families.texts("families", "*", "id")}
+        for pattern in (("id",), ("name",), ("aliases", "*")):
+            for place, text in families.texts("families", "*", *pattern):
+                note(families, f"the family '{ids.get(place[1], place[1])}'", "name", same(text), place, text)
+    for work in works:
+        for pattern in (("name",), ("aliases", "*")):
+            for place, text in work.texts(*pattern):
+                note(work, work.file.name, "name", same(text), place, text)
+        for place, text in work.texts("title"):
+            note(work, work.file.name, "title", normal(text), place, text)
+        for what, pattern in (("arXiv number", ("links", "arxiv")), ("DOI", ("links", "doi"))):
+            for place, text in work.texts(*pattern):
+                note(work, work.file.name, what, identifier(text) or text, place, text)
+
+
+def _check_descent(papers: list[_Entry[Paper]], works: list[_Entry[Any]]) -> None:
+    """Nothing builds on what came later, on itself, or twice on the same in the same way."""
+    published = {work.file.stem: work.record.published for work in works if work.record is not None}
+    for paper in papers:
+        if paper.record is None:
+            continue
+        seen: dict[tuple[str, str, str | None], int] = {}
+        for number, edge in enumerate(paper.record.builds_on):
+            place: Place = ("builds_on", number)
+            first = seen.setdefault((edge.paper, edge.relation, edge.part), number)
+            if first != number:
+                paper.complain(
+                    place, f"says the same as builds_on[{first}]; join them, or say which part is meant (part)"
+                )
+            date, other = paper.record.published, published.get(edge.paper)
+            if other is None or edge.paper == paper.file.stem:
+                continue
+            # What is known of both: of 2016 and 2016-10-07 only the year can be compared.
+            digits = min(len(date), len(other))
+            younger = other[:digits] > date[:digits]
+            if younger and edge.younger_because is None:
+                paper.complain(
+                    (*place, "paper"),
+                    f"'{edge.paper}' ({other}) is younger than this paper ({date}); correct a date, or say in "
+                    "younger_because how that can be",
+                )
+            elif not younger and edge.younger_because is not None:
+                paper.complain((*place, "younger_because"), f"'{edge.paper}' ({other}) is not younger; delete this")
+
+    entries = {paper.file.stem: paper for paper in papers}
+    graph = {
+        stem: [other for _, other in paper.texts("builds_on", "*", "paper") if other in entries and other != stem]
+        for stem, paper in entries.items()
+    }
+    try:
+        TopologicalSorter(graph).prepare()
+    except CycleError as error:
+        # Each member of the cycle is an ancestor of the next, the last of the first.
+        cycle: list[str] = error.args[1]
+        descendant, ancestor = cycle[1], cycle[0]
+        place = next(
+            place for place, other in entries[descendant].texts("builds_on", "*", "paper") if other == ancestor
+        )
+        way = " → ".join(f"'{stem}'" for stem in reversed(cycle))
+        entries[descendant].complain(place, f"these papers build on one another in a circle: {way}")
+
+
+def _check_reproduction(paper: _Entry[Paper]) -> None:
+    """What a record says of the paper's module and checks is true of them; they are read, not imported."""
+    if paper.record is None:
+        return
+    name = paper.file.stem.replace("-", "_")
+    module, checks = f"reproductions/{name}.py", f"reproductions/checks/{name}.py"
+    there = (paths.REPRODUCTIONS / f"{name}.py").is_file()
+    if not there:
+        if paper.record.reproduction is not None:
+            paper.complain(("reproduction",), f"there is no {module}")
+        return
+    try:
+        variants = reproductions.variants(paper.file.stem)
+        functions = _functions(paths.REPRODUCTIONS / "checks" / f"{name}.py")
+    except (SyntaxError, UnicodeDecodeError, ValueError) as error:
+        paper.complain(("reproduction",), f"{module} or {checks} is not Python: {error}")
+        return
+    for number, claim in enumerate(paper.record.claims):
+        place: Place = ("claims", number)
+        if claim.subject is not None and claim.subject.variant not in variants:
+            offered = f"has {', '.join(variants)}" if variants else "has no variants"
+            paper.complain((*place, "subject", "variant"), f"no variant '{claim.subject.variant}'; {module} {offered}")
+        if claim.check is not None and claim.check not in functions:
+            near = closest(claim.check, functions, 1)
+            hint = f"; did you mean '{near[0]}'?" if near else ""
+            paper.complain((*place, "check"), f"no function '{claim.check}' in {checks}{hint}")
+
+
+def _functions(file: Path) -> list[str]:
+    if not file.is_file():
+        return []
+    return [node.name for node in ast.parse(file.read_bytes()).body if isinstance(node, ast.FunctionDef)]

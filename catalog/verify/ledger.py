@@ -1,0 +1,324 @@
+"""What was measured, where, when and with what: ``reproductions/results/<paper>.yaml``.
+
+A file has one entry for each claim and environment, so a run on one machine never overwrites what another has found. It
+is written by ``repro verify --record`` alone, all of it or nothing, and only when something in it has changed.
+
+An entry speaks of the code and of the claim that it was measured with, by their fingerprints. When these change it is
+stale: not wrong, but to be measured again. Reading a ledger imports neither torch nor any reproduction.
+"""
+
+from __future__ import annotations
+
+import ast
+import datetime
+import json
+import platform
+from functools import cache
+from hashlib import blake2b
+from importlib import metadata
+from typing import TYPE_CHECKING, Any
+
+from pydantic import Field, ValidationError
+
+from catalog import paths
+from catalog.errors import CatalogError, Problem
+from catalog.records import Identifier, Record, Status, Text
+from catalog.source import SourceError, human, parse
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from catalog.records import Claim, Paper
+    from catalog.verify.runner import ClaimReport, PaperReport
+
+__all__ = ["CPU", "Entry", "Ledger", "LedgerError", "fingerprints"]
+
+CPU = "cpu"
+"""The environment of whatever needs no accelerator; others have the name of theirs."""
+
+_NOT_MEASURED = (Status.NOT_RUN, Status.NOT_CHECKABLE)
+
+
+class LedgerError(CatalogError):
+    """A file of results that cannot be read or written."""
+
+
+class Entry(Record):
+    """One claim in one environment."""
+
+    claim: Identifier
+    environment: Text
+    status: Status
+    reason: str
+    measured: Any = Field(None, description="a number, a series, or these by name; missing when nothing came out")
+    date: Text
+    seconds: float
+    seeds: list[int] = Field([])
+    versions: dict[str, str] = Field(description="of Python, torch and the peer")
+    device: Text
+    fingerprints: dict[str, str] = Field(description="of the code and of the claim")
+
+
+class _File(Record):
+    paper: Identifier
+    entries: list[Entry]
+
+
+class Ledger:
+    """What is known of the claims of one paper."""
+
+    def __init__(self, paper: str, entries: tuple[Entry, ...] = ()) -> None:
+        self.paper = paper
+        self.entries = entries
+
+    @classmethod
+    def load(cls, paper: str) -> Ledger:
+        """Read what was recorded of a paper: here, or else what came with the project; nothing is an empty ledger.
+
+        Raises:
+            LedgerError: the file is no ledger of this paper; the message says what is wrong and in which line.
+        """
+        for folder in (paths.results_folder(), paths.REPRODUCTIONS / "results"):
+            path = folder / f"{paper}.yaml"
+            if path.exists():
+                return cls(paper, _read(path, paper))
+        return cls(paper)
+
+    def entry(self, claim: str, environment: str | None = None) -> Entry | None:
+        """What is known of a claim in an environment; if none is named, the newest of all."""
+        found = [
+            entry
+            for entry in self.entries
+            if entry.claim == claim and (environment is None or entry.environment == environment)
+        ]
+        return max(found, key=lambda entry: entry.date, default=None)
+
+    def is_stale(self, entry: Entry, paper: Paper) -> bool:
+        """Whether the code or the claim has changed since an entry was measured, or the claim is gone."""
+        claim = next((claim for claim in paper.claims if claim.id == entry.claim), None)
+        return claim is None or entry.fingerprints != fingerprints(paper.id, claim)
+
+    def record(self, report: PaperReport, environment: str = CPU, device: str = "") -> bool:
+        """Take over what was measured, and write the file if that changes anything.
+
+        What was measured again with the same code, claim, result and verdict keeps its entry and its date. Entries of
+        other environments and of claims that the report does not have stay; those of claims that the paper no longer
+        makes go.
+
+        Args:
+            report: what came of the claims.
+            environment: where they were measured.
+            device: what that is, for a person; the machine's processor if omitted.
+
+        Returns:
+            Whether the file was written.
+
+        Raises:
+            LedgerError: it cannot be written.
+        """
+        measured = {
+            (claim.id, environment): self._new(report.paper, claim, environment, device or _processor())
+            for claim in report.claims
+            if claim.status not in _NOT_MEASURED
+        }
+        known = {(entry.claim, entry.environment): entry for entry in self.entries}
+        for key, entry in measured.items():
+            if key not in known or not _same_result(known[key], entry):
+                known[key] = entry
+        order = [claim.id for claim in report.record.claims]
+        kept = [entry for entry in known.values() if entry.claim in order]
+        entries = tuple(sorted(kept, key=lambda entry: (order.index(entry.claim), entry.environment)))
+        if entries == self.entries:
+            return False
+        _write(paths.results_folder() / f"{self.paper}.yaml", _File(paper=self.paper, entries=list(entries)))
+        self.entries = entries
+        return True
+
+    def differences(self, report: PaperReport, environment: str = CPU) -> str:
+        """What a report says otherwise than this ledger, a line for each claim; empty when they agree.
+
+        Where nothing has been recorded of the paper, there is nothing to differ from.
+        """
+        lines = []
+        for claim in report.claims if self.entries else ():
+            if claim.status in _NOT_MEASURED:
+                continue
+            entry = self.entry(claim.id, environment)
+            if entry is None:
+                lines.append(f"{claim.id}: {claim.status}, not recorded before")
+            elif changes := list(_changes(entry, claim)):
+                lines.append(f"{claim.id}: {', '.join(changes)} since {entry.date}")
+        return "\n".join(lines)
+
+    def _new(self, paper: str, report: ClaimReport, environment: str, device: str) -> Entry:
+        claim = report.claim
+        versions = {"python": platform.python_version(), "torch": metadata.version("torch")}
+        if claim.peer is not None:
+            versions[claim.peer.library] = metadata.version(claim.peer.library)
+        return Entry(
+            claim=claim.id,
+            environment=environment,
+            status=report.status,
+            reason=report.reason,
+            measured=report.measured,
+            date=datetime.datetime.now(datetime.UTC).date().isoformat(),
+            seconds=round(report.seconds, 2),
+            seeds=claim.training.seeds if claim.training else [],
+            versions=versions,
+            device=device,
+            fingerprints=fingerprints(paper, claim),
+        )
+
+
+def _same_result(old: Entry, new: Entry) -> bool:
+    return all(getattr(old, name) == getattr(new, name) for name in ("status", "measured", "fingerprints"))
+
+
+def _changes(entry: Entry, report: ClaimReport) -> Iterator[str]:
+    if entry.status != report.status:
+        yield f"{report.status} instead of {entry.status}"
+    before, now = (value if isinstance(value, dict) else {"": value} for value in (entry.measured, report.measured))
+    for name in before | now:
+        if before.get(name) != now.get(name):
+            label = f"{name} " if name else ""
+            yield f"{label}measured {now.get(name, 'nothing')} instead of {before.get(name, 'nothing')}"
+
+
+def _processor() -> str:
+    return f"CPU, {platform.machine() or 'unknown architecture'}"
+
+
+# --- Files -----------------------------------------------------------------------------------------------------------
+
+
+def _read(path: Path, paper: str) -> tuple[Entry, ...]:
+    name = f"results/{path.name}"
+    try:
+        document = parse(path.read_bytes())
+        file = _File.model_validate(document.data)
+    except OSError as error:
+        problems = [Problem(name, None, "", f"cannot be read: {error.strerror or error}")]
+    except SourceError as error:
+        problems = [Problem(name, error.line, human(error.place), error.message)]
+    except ValidationError as error:
+        from catalog.wording import explain
+
+        found, more = explain(error, _File, document, 3)
+        problems = [Problem(name, document.line(place), human(place), message) for place, message in found]
+        if more:
+            problems.append(Problem(name, None, "", f"and {more} problems more"))
+    else:
+        if file.paper == paper:
+            return tuple(file.entries)
+        problems = [
+            Problem(name, document.line(("paper",)), "paper", f"'{file.paper}' has its results in another file")
+        ]
+    advice = "results are written by repro verify --record; delete the file and measure again"
+    raise LedgerError("\n".join([*map(str, problems), advice]))
+
+
+def _write(path: Path, file: _File) -> None:
+    from catalog.layout import dump, write_atomically
+
+    text = dump(file.model_dump(mode="json", exclude_none=True, exclude_defaults=True))
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_atomically(path, text)
+    except OSError as error:
+        raise LedgerError(f"results/{path.name} cannot be written: {error.strerror or error}") from None
+
+
+# --- Fingerprints ----------------------------------------------------------------------------------------------------
+
+# What a claim says to people does not decide how it is measured and judged.
+_PROSE = {"statement", "source", "edition"}
+
+
+def fingerprints(paper: str, claim: Claim) -> dict[str, str]:
+    """What decides the result for a claim, in two words: ``code`` and ``claim``.
+
+    The code is the paper's module, the file of checks if the claim has one, and whatever reproductions these import or
+    build, and so on. Comments, docstrings and layout do not count, nor does the version of Python.
+    """
+    module = f"{paper.replace('-', '_')}.py"
+    starts = [paths.REPRODUCTIONS / module]
+    if claim.check is not None:
+        starts.append(paths.REPRODUCTIONS / "checks" / module)
+    code = [[path.relative_to(paths.REPRODUCTIONS).as_posix(), _source(path).digest] for path in _closure(starts)]
+    return {"code": _hash(code), "claim": _hash(claim.model_dump(mode="json", exclude=_PROSE, exclude_defaults=True))}
+
+
+class _Source:
+    """What a file of Python says and which reproductions it uses."""
+
+    def __init__(self, path: Path, content: bytes) -> None:
+        self.uses: set[Path] = set()
+        try:
+            tree = ast.parse(content)
+        except (SyntaxError, ValueError):
+            self.digest = _hash(content.decode("utf-8", "replace"))
+            return
+        self.digest = _hash(_bare(tree))
+        package = path.relative_to(paths.REPRODUCTIONS.parent).with_suffix("").parts[:-1]
+        for name in {name for node in ast.walk(tree) for name in _names_used(node, package)}:
+            if name[:1] == ("reproductions",) and len(name) > 1:
+                used = paths.REPRODUCTIONS.joinpath(*name[1:]).with_suffix(".py")
+                if used.is_file():
+                    self.uses.add(used)
+
+
+def _names_used(node: ast.AST, package: tuple[str, ...]) -> Iterator[tuple[str, ...]]:
+    """Dotted names, in parts, of what may be modules that a piece of code imports."""
+    match node:
+        case ast.Import(names=names):
+            for alias in names:
+                yield tuple(alias.name.split("."))
+        case ast.ImportFrom(module=module, names=names, level=level):
+            base = package[: len(package) - level + 1] if level else ()
+            base += tuple(module.split(".")) if module else ()
+            yield base
+            for alias in names:
+                yield (*base, alias.name)
+        case ast.Call(
+            func=ast.Name(id="build" | "variants") | ast.Attribute(attr="build" | "variants"),
+            args=[ast.Constant(value=str(paper)), *_],
+        ):
+            yield "reproductions", paper.lower().replace("-", "_")
+
+
+def _bare(value: Any) -> Any:
+    """A syntax tree as lists, without docstrings and without the fields that only some versions of Python have."""
+    if isinstance(value, list):
+        return [_bare(item) for item in value]
+    if not isinstance(value, ast.AST):
+        return repr(value)
+    fields = dict(ast.iter_fields(value))
+    match fields.get("body"):
+        case [ast.Expr(value=ast.Constant(value=str())), *rest]:
+            fields["body"] = rest
+    return [type(value).__name__, *([name, _bare(field)] for name, field in fields.items() if field not in (None, []))]
+
+
+def _closure(starts: list[Path]) -> list[Path]:
+    found: set[Path] = set()
+    waiting = [path for path in starts if path.is_file()]
+    while waiting:
+        path = waiting.pop()
+        if path not in found:
+            found.add(path)
+            waiting += _source(path).uses
+    return sorted(found)
+
+
+def _source(path: Path) -> _Source:
+    return _parsed(path, path.read_bytes())
+
+
+@cache
+def _parsed(path: Path, content: bytes) -> _Source:
+    return _Source(path, content)
+
+
+def _hash(value: Any) -> str:
+    return blake2b(json.dumps(value, sort_keys=True).encode(), digest_size=16).hexdigest()

@@ -1,0 +1,98 @@
+"""Independent implementations, built without their published weights: timm, torchvision, pytorchcv."""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+from catalog.verify import MeasurementError
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    from catalog.records import Peer
+
+__all__ = ["PeerNotInstalledError", "build_peer"]
+
+
+class PeerNotInstalledError(Exception):
+    """The library that a claim compares with is not there."""
+
+    def __init__(self, library: str) -> None:
+        super().__init__(f"needs {library}: pip install 'repro[peers]'")
+
+
+def build_peer(peer: Peer) -> nn.Module:
+    """Build a peer with random weights, in its own initialisation, with the attributes changed that the record sets.
+
+    Raises:
+        PeerNotInstalledError: its library is not installed.
+        MeasurementError: the record sets an attribute that the peer does not have.
+    """
+    network = _FACTORIES[peer.library](peer.model, peer.options)
+    for name, value in peer.set.items():
+        _set(network, peer, name, value)
+    return network
+
+
+def _timm(model: str, options: dict[str, Any]) -> nn.Module:
+    network: nn.Module = _import("timm").create_model(model, pretrained=False, **options)
+    return network
+
+
+def _torchvision(model: str, options: dict[str, Any]) -> nn.Module:
+    network: nn.Module = _import("torchvision.models").get_model(model, weights=None, **options)
+    return network
+
+
+def _pytorchcv(model: str, options: dict[str, Any]) -> nn.Module:
+    network: nn.Module = _import("pytorchcv.model_provider").get_model(model, pretrained=False, **options)
+    return network
+
+
+_FACTORIES = {"timm": _timm, "torchvision": _torchvision, "pytorchcv": _pytorchcv}
+
+
+def _import(name: str) -> Any:
+    library = name.partition(".")[0]
+    try:
+        return importlib.import_module(name)
+    except ModuleNotFoundError as error:
+        if error.name == library:
+            raise PeerNotInstalledError(library) from None
+        raise
+    except RuntimeError as error:
+        if "operator torchvision::" not in str(error):
+            raise
+    _declare_operators_of_torchvision()
+    return importlib.import_module(name)
+
+
+_declared: list[Any] = []
+
+
+def _declare_operators_of_torchvision() -> None:
+    """Let a torchvision be imported whose operators were compiled for another device or version of torch.
+
+    It then cannot load them, and its import fails where it describes operators that do not exist. Networks need none of
+    them, so a declaration will do. (Where it can load them, a declaration of ours would be the second and an error.)
+    """
+    from torch import library
+
+    if not _declared:
+        operators: Any = library.Library("torchvision", "FRAGMENT")  # type: ignore[no-untyped-call]
+        for name in ("nms", "qnms"):
+            operators.define(f"{name}(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
+        _declared.append(operators)  # the declarations end with the object that made them
+
+
+def _set(network: nn.Module, peer: Peer, name: str, value: Any) -> None:
+    path, _, attribute = name.rpartition(".")
+    try:
+        owner = network.get_submodule(path)
+    except AttributeError:
+        owner = None
+    # A name that is not there would be set in vain, and the comparison would be with another network than meant.
+    if owner is None or not hasattr(owner, attribute):
+        raise MeasurementError(f"{peer.library} {peer.model} has no '{name}' to set")
+    setattr(owner, attribute, value)

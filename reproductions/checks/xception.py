@@ -1,0 +1,182 @@
+"""Measurements of Xception that need code."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from reproductions import build
+from reproductions.xception import InceptionTowers, SeparableConv2d, Xception
+
+
+def _random(*size: int, seed: int) -> Tensor:
+    return torch.randn(*size, dtype=torch.float64, generator=torch.Generator().manual_seed(seed))
+
+
+def _difference(a: Tensor, b: Tensor) -> float:
+    return (a - b).abs().max().item()
+
+
+def _parameters(module: nn.Module) -> int:
+    return sum(parameter.numel() for parameter in module.parameters())
+
+
+def layers() -> dict[str, int]:
+    """Convolution layers (a separable one is one, shortcuts are none), modules, and modules with a shortcut."""
+    with torch.device("meta"):
+        network = build("xception")
+    modules = [module for flow in (network.entry, network.middle, network.exit) for module in flow]
+    inside = {id(layer) for part in network.modules() if isinstance(part, SeparableConv2d) for layer in part}
+    counted = [
+        name
+        for name, layer in network.named_modules()
+        if isinstance(layer, SeparableConv2d | nn.Conv2d) and id(layer) not in inside and "shortcut" not in name
+    ]
+    return {
+        "convolutions": len(counted),
+        "modules": len(modules),
+        "residual_connections": sum(getattr(module, "shortcut", None) is not None for module in modules),
+        "first_and_last": sum(getattr(modules[i], "shortcut", None) is not None for i in (0, -1)),
+    }
+
+
+def feature_maps() -> dict[str, int]:
+    """Channels and side of the feature maps that Figure 5 prints, and what it implies before and behind them."""
+    with torch.device("meta"):
+        network = build("xception").eval()
+        x = torch.empty(1, 3, 299, 299)
+        sizes = {}
+        for number, module in enumerate(network.entry):
+            x = module(x)
+            sizes[f"entry_{number}_side"] = x.shape[-1]
+        sizes["entry_channels"] = x.shape[1]
+        x = network.middle(x)
+        sizes |= {"middle_channels": x.shape[1], "middle_side": x.shape[-1]}
+        x = network.exit(x)
+        sizes |= {"exit_channels": x.shape[1], "exit_side": x.shape[-1]}
+        return sizes | {"features": network.pool(x).flatten(1).shape[1]}
+
+
+def widths_of_modules() -> dict[str, list[int]]:
+    """Widths that modules pass through: those of the entry flow grow at once, that of the exit flow last."""
+    with torch.device("meta"):
+        network = build("xception")
+
+    def widths(module: nn.Module) -> list[int]:
+        pointwise = [part[-1] for part in module.modules() if isinstance(part, SeparableConv2d)]
+        return [pointwise[0].in_channels, *(layer.out_channels for layer in pointwise)]
+
+    return {
+        "entry_1": widths(network.entry[1]),
+        "entry_2": widths(network.entry[2]),
+        "entry_3": widths(network.entry[3]),
+        "middle": widths(network.middle[0]),
+        "exit": widths(network.exit[0]),
+        "last": widths(network.exit[1]),
+    }
+
+
+def dropout() -> dict[str, float]:
+    """Share of the features that are dropped in training, and what the others are multiplied by."""
+    torch.manual_seed(0)
+    with torch.device("meta"):
+        network = build("xception")
+    features = network.dropout(torch.ones(1000, 2048))
+    kept = features[features != 0]
+    return {"rate": 1 - kept.numel() / features.numel(), "scale": kept.max().item()}
+
+
+def factorised_kernel() -> dict[str, float]:
+    """A separable convolution against the ordinary one with the product kernel; and with a ReLU in between."""
+    x = _random(2, 6, 9, 9, seed=1)
+
+    def difference(*between: type[nn.Module]) -> float:
+        separable = SeparableConv2d(6, 10, *between).double()
+        depthwise = separable[0].weight.copy_(_random(6, 1, 3, 3, seed=2))
+        pointwise = separable[-1].weight.copy_(_random(10, 6, 1, 1, seed=3))
+        kernel = pointwise * depthwise.transpose(0, 1)  # (10, 6, 1, 1) * (1, 6, 3, 3)
+        return _difference(separable(x), F.conv2d(x, kernel, padding=1))
+
+    with torch.no_grad():
+        return {"linear": difference(), "with_relu": difference(nn.ReLU)}
+
+
+def extreme_inception() -> dict[str, float]:
+    """Towers with one segment a channel against the convolution with the product kernel; and with one segment."""
+    x = _random(2, 6, 9, 9, seed=1)
+
+    def difference(segments: int) -> float:
+        towers = InceptionTowers(6, 10, segments).double()
+        pointwise = towers[0].weight.copy_(_random(10, 6, 1, 1, seed=2))
+        spatial = towers[1].weight.copy_(_random(*towers[1].weight.shape, seed=3))
+        kernel = pointwise * spatial[:, :1]  # (10, 6, 1, 1) * (10, 1, 3, 3): each output looks at its own map alone
+        return _difference(towers(x), F.conv2d(x, kernel, padding=1))
+
+    with torch.no_grad():
+        return {"one_segment_a_channel": difference(10), "one_segment": difference(1)}
+
+
+def segments() -> dict[str, float | int]:
+    """Spatial weights of towers with 1, 3 and n segments; each against the convolution with a block-diagonal kernel."""
+    n, x = 12, _random(2, 12, 9, 9, seed=1)
+    measured: dict[str, float | int] = {}
+    with torch.no_grad():
+        for number in (1, 3, n):
+            towers = InceptionTowers(n, n, number).double()
+            spatial = towers[1].weight.copy_(_random(*towers[1].weight.shape, seed=2))
+            full = torch.zeros(n, n, 3, 3, dtype=torch.float64)
+            width = n // number
+            for start in range(0, n, width):
+                full[start : start + width, start : start + width] = spatial[start : start + width]
+            name = "n" if number == n else str(number)
+            measured[f"weights_{name}"] = spatial.numel()
+            measured[f"difference_{name}"] = _difference(towers(x), F.conv2d(towers[0](x), full, padding=1))
+    return measured
+
+
+def cost_of_separable() -> dict[str, float | int]:
+    """Weights of the separable convolution of the middle flow and of the ordinary one that it replaces."""
+    with torch.device("meta"):
+        separable = _parameters(SeparableConv2d(728, 728))
+        ordinary = _parameters(nn.Conv2d(728, 728, 3, bias=False))
+    return {"separable": separable, "ordinary": ordinary, "excess_over_sum": separable / ordinary - (1 / 9 + 1 / 728)}
+
+
+def activation_between() -> dict[str, float]:
+    """The smallest number that reaches any pointwise half, in each of the variants of Section 4.8."""
+
+    def smallest(variant: str) -> float:
+        torch.manual_seed(0)
+        network: Xception = build("xception", variant).eval()  # type: ignore[assignment]
+        seen: list[float] = []
+        for part in network.modules():
+            if isinstance(part, SeparableConv2d):
+                nn.init.normal_(part[0].weight)
+                part[-1].register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0].min().item()))
+        with torch.no_grad():
+            network(torch.randn(1, 3, 75, 75))
+        return min(seen)
+
+    return {
+        "none": smallest("xception"),
+        "relu": smallest("xception-midrelu"),
+        "elu": smallest("xception-midelu"),
+    }
+
+
+def shortcuts_removed() -> dict[str, float]:
+    """How far a module's output moves with its input when its branch gives nothing: with shortcuts and without."""
+
+    def response(variant: str) -> float:
+        torch.manual_seed(0)
+        network: Xception = build("xception", variant).eval()  # type: ignore[assignment]
+        module = network.middle[0]
+        for norm in module.modules():
+            if isinstance(norm, nn.BatchNorm2d):
+                nn.init.zeros_(norm.weight)
+        x = torch.randn(1, 728, 5, 5)
+        with torch.no_grad():
+            return _difference(module(x), module(x + 1))
+
+    return {"with": response("xception"), "without": response("xception-nores")}

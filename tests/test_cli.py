@@ -1,0 +1,601 @@
+"""`repro`, the command line."""
+
+from __future__ import annotations
+
+import json
+import os
+import pty
+import re
+import subprocess
+import sys
+from itertools import pairwise
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from catalog import Library, cli, completion, paths, show
+from catalog.graph import lineage
+from catalog.names import UnknownName
+from catalog.records import Comparator, Paper
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    from tests.conftest import Records
+
+REPRO = [sys.executable, "-c", "from catalog.cli import main; main()"]
+
+
+def repro(*arguments: str, status: int = 0) -> Result:
+    """Run a command in this process; what it prints is as if into a pipe."""
+    result = CliRunner().invoke(cli.app, arguments, prog_name="repro")
+    assert result.exit_code == status, result.output
+    assert result.exception is None or isinstance(result.exception, SystemExit), "no traceback, whatever happens"
+    return result
+
+
+def data(*arguments: str, status: int = 0) -> Any:
+    """What a command prints as JSON, and nothing else may stand beside it."""
+    return json.loads(repro(*arguments, "--json", status=status).stdout)
+
+
+def complaint(*arguments: str) -> str:
+    """What a command says of bad input: on standard error, and nothing on standard output."""
+    result = repro(*arguments, status=2)
+    assert not result.stdout
+    return result.stderr
+
+
+# --- Lineage ---------------------------------------------------------------------------------------------------------
+
+
+def test_lineage_is_a_tree_by_year_in_which_each_paper_stands_once(library: Library) -> None:
+    lines = repro("lineage", "inception").stdout.splitlines()
+    found = lineage(library, ["inception"])
+    shown = [match[1] for line in lines if (match := re.match(r"[│├└─ ]*((?:19|20)\d\d .+)", line))]
+    assert len(shown) == len(found.papers)
+    assert all(
+        line.startswith(f"{step.year} {step.name.split()[0]}") for line, step in zip(shown, found.papers, strict=True)
+    )
+
+
+def test_a_branch_says_the_relation_and_what_changed(library: Library) -> None:
+    words = re.sub(r"[│├└─\s]+", " ", repro("lineage", "inception").stdout)
+    step = next(step for step in lineage(library, ["inception"]).papers if step.id == "xception")
+    assert step.parent == "inception-v3"
+    assert f"2016 Xception extends: {step.what} also applies" in words
+
+
+def test_lineage_says_how_many_and_how_to_see_more(library: Library) -> None:
+    text = repro("lineage", "Inception").stdout
+    others = [
+        step
+        for step in lineage(library, ["inception"]).papers
+        if step.id not in {p.id for p in library.members("inception")}
+    ]
+    descend = sum(bool(step.relation and step.relation.is_descent) for step in others)
+    assert text.startswith("Inception, 6 papers of the family: ")
+    assert f" {descend} papers descend from them; {len(others) - descend} more combine, apply or analyse" in " ".join(
+        text.split("\n\n")[0].split()
+    )
+    assert "--all-relations" in text.split("\n\n")[-1]
+    assert "every relation" in repro("lineage", "inception", "--all-relations").stdout
+
+
+def test_lineage_fits_the_page_and_has_no_colour_in_a_pipe() -> None:
+    for columns in (60, 100):
+        result = CliRunner(env={"COLUMNS": str(columns)}).invoke(cli.app, ["lineage", "inception"])
+        assert "\x1b" not in result.stdout
+        assert max(map(len, result.stdout.splitlines())) <= columns
+
+
+@pytest.mark.parametrize("arguments", [["inception"], ["xception", "--ancestors"]])
+def test_no_line_of_the_tree_is_interrupted(arguments: list[str]) -> None:
+    result = CliRunner(env={"COLUMNS": "70"}).invoke(cli.app, ["lineage", *arguments])
+    tree = result.stdout.split("\n\n")[1].splitlines()
+    for above, below in pairwise(tree):
+        begin = len(above) - len(above.lstrip("│├└─ "))
+        for column, character in enumerate(below):
+            if character in "│├└":
+                assert column == begin or above[column] in "│├", f"{above}\n{below}"
+
+
+def test_ancestors_are_told_from_the_side_of_what_builds_on_them() -> None:
+    text = repro("lineage", "xception", "--ancestors", "--depth", "1").stdout
+    assert "extends 2015 Inception-v3: " in text
+    assert "Xception: " in text.splitlines()[0]
+    assert "within 1 step" in text.splitlines()[0]
+
+
+def test_lineage_of_what_nothing_builds_on() -> None:
+    assert repro("lineage", "xception", "--depth", "0").stdout.startswith(
+        "Xception: no paper descends from it within 0 steps."
+    )
+
+
+def test_lineage_as_json(library: Library) -> None:
+    found = data("lineage", "GoogLeNet")
+    assert set(found) == {"of", "direction", "papers"}
+    assert found["of"] == ["inception-v1"]
+    assert found["direction"] == "descendants"
+    assert found == json.loads(json.dumps(lineage(library, ["inception-v1"]).as_dict()))
+    for step in found["papers"]:
+        assert {"id", "name", "year", "depth", "parent", "relation", "what"} <= set(step)
+    assert data("lineage", "GoogLeNet", "--format", "json") == found
+    assert data("lineage", "xception", "--ancestors")["direction"] == "ancestors"
+    assert max(step["depth"] for step in data("lineage", "resnet", "--depth", "2")["papers"]) == 2
+    assert len(data("lineage", "inception", "--all-relations")["papers"]) > len(data("lineage", "inception")["papers"])
+
+
+def test_lineage_in_other_formats() -> None:
+    assert repro("lineage", "inception", "--format", "mermaid").stdout.startswith("flowchart LR\n")
+    assert repro("lineage", "inception", "--format", "dot").stdout.endswith("}\n")
+
+
+# --- Other questions -------------------------------------------------------------------------------------------------
+
+
+def test_ask_answers_like_the_command() -> None:
+    asked = repro("ask", "what builds on Inception?")
+    assert asked.stdout == repro("lineage", "Inception").stdout
+    assert "lineage inception" in asked.stderr
+    assert repro("ask", "what", "builds", "on", "Inception").stdout == asked.stdout
+    assert data("ask", "what builds on Inception")["result"] == data("lineage", "inception")
+
+
+def test_ask_for_remarks(library: Library) -> None:
+    text = " ".join(repro("ask", "what is said about Xception").stdout.split())
+    for comment in library["xception"].comments:
+        assert " ".join(comment.text.split()) in text
+        assert library.outlines[comment.source].name in text
+    assert len(data("ask", "what is said about Xception")["result"]) == len(library["xception"].comments)
+
+
+def test_ask_for_papers() -> None:
+    assert "xception" in repro("ask", "papers by Chollet").stdout.split()
+    assert [paper["id"] for paper in data("ask", "papers by Chollet")["result"]] == ["xception"]
+    assert "no paper" in repro("ask", "papers by Chollet before 1990").stdout
+
+
+def test_ask_for_a_record() -> None:
+    assert repro("ask", "what is Xception").stdout == repro("show", "xception").stdout
+
+
+def test_a_question_that_is_not_understood_says_what_is() -> None:
+    assert "what builds on Inception" in complaint("ask", "why")
+
+
+def test_show_tells_everything(library: Library) -> None:
+    paper = library["xception"]
+    text = " ".join(repro("show", "Xception").stdout.split())
+    for part in (
+        paper.title,
+        *paper.authors,
+        paper.published,
+        paper.summary,
+        "arxiv.org/abs/1610.02357",
+        "(inception)",
+    ):
+        assert " ".join(part.split()) in text
+    for edge in paper.builds_on:
+        assert f"{edge.relation} {library.outlines[edge.paper].year} {library.outlines[edge.paper].name}" in text
+        assert " ".join(edge.what.split()) in text
+    for comment in paper.comments:
+        assert " ".join(comment.text.split()) in text
+    for claim in paper.claims:
+        assert f"{claim.id}: {' '.join(claim.statement.split())}" in text
+    descendants = {
+        outline.id for outline in library.outlines.values() for edge in outline.builds_on if edge.paper == "xception"
+    }
+    assert descendants
+    for work in descendants:
+        assert library.outlines[work].name in text.split("Led to")[1]
+    assert "repro verify xception" in text
+    assert "xception-midrelu" in text
+
+
+def test_show_as_json(library: Library) -> None:
+    found = data("show", "1610.02357")
+    assert found["id"] == "xception"
+    assert [claim["id"] for claim in found["claims"]] == [claim.id for claim in library["xception"].claims]
+    assert all(claim["status"] for claim in found["claims"])
+    assert "mobilenet-v1" in [edge["paper"] for edge in found["led_to"]]
+    members = [paper.id for paper in library.members("inception")]
+    assert data("show", "Inception")["papers"] == members
+
+
+def test_show_of_a_family_and_of_a_work_outside(library: Library) -> None:
+    text = repro("show", "Inception").stdout
+    assert all(paper.id in text.split() for paper in library.members("inception"))
+    outside = library.external[0]
+    text = repro("show", outside.id).stdout
+    assert outside.authors[0] in text
+    assert "outside the catalogue" in text
+
+
+def test_show_of_a_paper_that_nothing_reproduces(library: Library, monkeypatch: pytest.MonkeyPatch) -> None:
+    import reproductions
+
+    def unknown(paper: str) -> list[str]:
+        raise reproductions.UnknownReproduction(paper)
+
+    monkeypatch.setattr(reproductions, "variants", unknown)
+    assert repro("show", "xception").stdout.endswith("How to run it\n  repro verify xception\n")
+    without_claims = library["xception"].model_copy(update={"claims": []})
+    assert list(show.paper_view(library, without_claims, {}, 100))[-1].strip() == "Nothing reproduces this paper yet."
+
+
+def test_list_has_every_paper_by_date_and_cuts_no_id_short(library: Library) -> None:
+    head, *rows, blank, total = repro("list").stdout.splitlines()
+    assert head.split() == ["id", "year", "name", "family", "claims", "verified"]
+    assert (blank, total) == ("", f"{len(library)} papers")
+    by_date = sorted(library, key=lambda paper: (paper.published, paper.id))
+    assert [row.split()[:2] for row in rows] == [[paper.id, str(paper.year)] for paper in by_date]
+    for row, paper in zip(rows, by_date, strict=True):
+        assert row.index(f" {paper.name}") + 1 == head.index("name")
+        if paper.claims:
+            assert row.split()[-2] == str(len(paper.claims))
+
+
+def test_list_of_some(library: Library) -> None:
+    papers = data("list", "--topic", "topology", "--family", "Inception", "--since", "2015", "--before", "2016")[
+        "papers"
+    ]
+    chosen = {paper.id for paper in library.papers_on("topology") if paper.family == "inception" and paper.year == 2015}
+    assert chosen
+    assert {paper["id"] for paper in papers} == chosen
+    assert set(papers[0]) == {"id", "name", "title", "published", "year", "family", "taxonomy", "claims", "verified"}
+    assert repro("list", "--before", "1900").stdout == "no paper\n"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "hint"),
+    [
+        (["lineage", "incepton"], "'inception'"),
+        (["show", "xceptoin"], "'xception'"),
+        (["verify", "xceptoin"], "'xception'"),
+        (["ask", "what builds on Incepton"], "'inception'"),
+        (["list", "--family", "incepton"], "'inception'"),
+        (["list", "--topic", "kernel/dilatd"], "'kernels/dilated'"),
+    ],
+)
+def test_an_unknown_name_comes_with_suggestions(arguments: list[str], hint: str) -> None:
+    message = complaint(*arguments)
+    assert message.startswith("repro: no ")
+    assert message.count("\n") == 1
+    assert "did you mean" in message
+    assert hint in message
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["bogus"],
+        ["lineage"],
+        ["lineage", "inception", "--depth", "many"],
+        ["lineage", "inception", "--format", "svg"],
+        ["list", "--since", "once"],
+    ],
+)
+def test_a_usage_error_ends_with_status_2(arguments: list[str]) -> None:
+    assert "Usage: repro" in complaint(*arguments)
+
+
+def test_version_and_help() -> None:
+    assert re.fullmatch(r"repro \d+\.\d+\.\d+\n", repro("--version").stdout)
+    for command in ("lineage", "ask", "show", "list", "validate", "verify", "site"):
+        assert command in repro("-h").stdout
+        assert "Usage: repro" in repro(command, "--help").stdout
+
+
+# --- Validation ------------------------------------------------------------------------------------------------------
+
+
+def test_validate_counts_what_is_fine(library: Library) -> None:
+    text = repro("validate").stdout
+    assert text.startswith(f"{len(library)} papers, ")
+    assert text.endswith("no problem\n")
+
+
+def test_validate_prints_every_problem_with_its_line(records: Records) -> None:
+    records.change("xception.yaml", "paper: resnet", "paper: resnett")
+    records.change("inception-v3.yaml", "authors: [Christian Szegedy]", "authers: [Christian Szegedy]")
+    *problems, last = repro("validate", str(records.folder), status=2).stdout.splitlines()
+    assert problems == records.problems()
+    assert len(problems) > 1
+    assert all(re.match(r"papers/[\w-]+\.yaml:\d+: ", problem) for problem in problems)
+    assert last == f"{len(problems)} problems in 2 files"
+
+
+def test_validate_of_what_is_no_folder(tmp_path: Path) -> None:
+    assert "no such folder" in repro("validate", str(tmp_path / "nothing"), status=2).stdout
+
+
+def test_questions_of_broken_records_show_the_problems(records: Records, monkeypatch: pytest.MonkeyPatch) -> None:
+    records.change("xception.yaml", "paper: resnet", "paper: resnett")
+    monkeypatch.setattr(paths, "RECORDS", records.folder)
+    message = complaint("lineage", "inception")
+    assert records.problems()[0] in message.splitlines()
+    assert "repro: " in message.splitlines()[-1]
+
+
+# --- Verification ----------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def _results_of_nobody(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(paths, "results_folder", lambda: tmp_path / "results")
+    (tmp_path / "results").mkdir()
+    # Otherwise what comes with the project would be read.
+    (tmp_path / "results" / "xception.yaml").write_text("paper: xception\nentries: []\n")
+
+
+@pytest.fixture
+def seen(monkeypatch: pytest.MonkeyPatch) -> Callable[[Paper], None]:
+    """Lets the commands see this paper, whatever is asked for."""
+    return lambda paper: monkeypatch.setattr(cli, "_library", lambda: SimpleNamespace(resolve=lambda name: (paper,)))
+
+
+@pytest.fixture
+def wrong(library: Library) -> Paper:
+    """Xception, with a record that expects one parameter too many."""
+    paper = library["xception"]
+    return paper.model_copy(
+        update={
+            "claims": [
+                claim.model_copy(update={"expect": Comparator(equals=22855953)}) if claim.id == "parameters" else claim
+                for claim in paper.claims
+            ]
+        }
+    )
+
+
+def test_verify_measures_and_says_what_the_paper_prints(library: Library) -> None:
+    text = repro("verify", "Xception", "--tier", "structure").stdout
+    structure = [claim for claim in library["xception"].claims if claim.tier == "structure"]
+    (row,) = [line for line in text.splitlines() if re.match(r"\w+ +parameters ", line)]
+    assert row.split() == ["verified", "parameters", "22,855,952", "22,855,952", "Table", "3"]
+    counts = re.search(r"xception: (.+), in [\d.]+ s", text)
+    assert counts
+    assert sum(map(int, re.findall(r"\d+", counts[1]))) == len(structure)
+
+
+def test_verify_as_json(library: Library) -> None:
+    report = data("verify", "xception", "--claim", "parameters", "--claim", "imagenet-top-1")
+    assert set(report) == {"paper", "claims", "summary"}
+    assert report["paper"] == "xception"
+    fields = [
+        "id",
+        "tier",
+        "basis",
+        "statement",
+        "source",
+        "status",
+        "printed",
+        "expected",
+        "measured",
+        "reason",
+        "seconds",
+    ]
+    assert [list(claim) for claim in report["claims"]] == [fields, fields]
+    assert [claim["status"] for claim in report["claims"]] == ["verified", "not run"]
+    assert report["claims"][0]["measured"] == 22855952
+    assert {status: n for status, n in report["summary"].items() if n} == {"verified": 1, "not run": 1}
+
+
+def test_verify_of_several_papers() -> None:
+    text = repro("verify", "xception", "lenet", "xception", "--claim", "parameters").stdout
+    assert text.count("parameters") == 2
+    assert text.splitlines()[-1] == "2 papers: 2 verified"
+    report = data("verify", "xception", "lenet", "--claim", "parameters")
+    assert [paper["paper"] for paper in report["papers"]] == ["xception", "lenet"]
+    assert report["summary"]["verified"] == 2
+    assert set(report) == {"papers", "summary"}
+    # Each is asked for what it claims.
+    report = data("verify", "xception", "lenet", "--claim", "lenet1-parameters")
+    assert [[claim["id"] for claim in paper["claims"]] for paper in report["papers"]] == [[], ["lenet1-parameters"]]
+
+
+def test_verify_of_a_family_takes_the_members_that_claim_something(library: Library) -> None:
+    text = repro("verify", "Inception", "--claim", "parameters").stdout
+    for paper in library.members("inception"):
+        assert (paper.id in text.split()) == bool(paper.claims)
+
+
+def test_verify_ends_with_status_1_when_a_claim_failed(seen: Callable[[Paper], None], wrong: Paper) -> None:
+    seen(wrong)
+    text = repro("verify", "xception", "--claim", "parameters", status=1).stdout
+    assert re.search(r"^failed +parameters +22,855,952", text, re.MULTILINE)
+    assert "22,855,953" in text, "the reason stands beneath"
+    report = data("verify", "xception", "--claim", "parameters", status=1)
+    assert report["summary"]["failed"] == 1
+
+
+def test_verify_of_a_paper_without_claims(library: Library, seen: Callable[[Paper], None]) -> None:
+    seen(library["xception"].model_copy(update={"claims": []}))
+    assert repro("verify", "xception").stdout == "xception: no claims are recorded yet\n"
+    report = data("verify", "xception")
+    assert report["claims"] == []
+    assert not any(report["summary"].values())
+
+
+def test_a_claim_or_tier_that_does_not_exist() -> None:
+    assert "did you mean 'parameters'?" in complaint("verify", "xception", "--claim", "parametres")
+    assert "did you mean 'parameters'?" in complaint("verify", "xception", "lenet", "--claim", "parametres")
+    assert "did you mean 'structure'?" in complaint("verify", "xception", "--tier", "structur")
+
+
+@pytest.mark.usefixtures("_results_of_nobody")
+def test_recording_and_what_changed_since(tmp_path: Path, seen: Callable[[Paper], None], wrong: Paper) -> None:
+    arguments = ("verify", "xception", "--claim", "parameters")
+    result = repro(*arguments, "--record")
+    assert str(tmp_path / "results" / "xception.yaml") in result.stderr
+    assert "22855952" in (tmp_path / "results" / "xception.yaml").read_text()
+    assert "says the same already" in repro(*arguments, "--record").stderr
+    assert "otherwise than recorded" not in repro(*arguments).stdout
+    assert re.search(r"verified +parameters", repro("show", "xception").stdout)
+    assert next(p for p in data("list")["papers"] if p["id"] == "xception")["verified"] == 1
+
+    seen(wrong)
+    text = repro(*arguments, status=1).stdout
+    assert "parameters: failed instead of verified" in text.split("otherwise than recorded:")[1]
+    # A claim that says something else now has not been verified yet.
+    assert cli._recorded(wrong)["parameters"] == "verified, stale"
+
+
+# --- The process as a whole ------------------------------------------------------------------------------------------
+
+QUESTIONS = [
+    ["lineage", "inception"],
+    ["lineage", "inception", "--format", "mermaid"],
+    ["ask", "what builds on Inception"],
+    ["ask", "papers on dilated kernels since 2015"],
+    ["show", "xception"],
+    ["list"],
+    ["validate"],
+    ["--version"],
+]
+
+
+def test_questions_import_neither_torch_nor_other_heavy_packages() -> None:
+    program = f"""
+import sys
+from catalog.cli import app
+for question in {QUESTIONS!r}:
+    try:
+        app(question)
+    except SystemExit as end:
+        assert not end.code, question
+    heavy = {{"torch", "numpy", "mkdocs", "requests", "networkx", "rich"}} & set(sys.modules)
+    assert not heavy, (question, heavy)
+    if question == ["lineage", "inception"]:
+        # Once the records have been read, questions of lineage do not even need the record types.
+        heavy = {{"catalog.records", "yaml", "rapidfuzz"}} & set(sys.modules)
+        assert not heavy, heavy
+"""
+    Library.load()
+    result = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    assert result.returncode == 0, result.stderr
+
+
+@pytest.mark.parametrize("arguments", [["list"], ["list", "--json"], ["lineage", "inception"]])
+def test_a_reader_that_has_seen_enough_is_no_error(arguments: list[str]) -> None:
+    with subprocess.Popen([*REPRO, *arguments], stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        assert process.stdout
+        assert process.stderr
+        # Long before anything is written.
+        process.stdout.close()
+        assert process.stderr.read() == b""
+        process.wait()
+    assert process.returncode == 0
+
+
+def test_an_interrupt_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted() -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(cli, "_library", interrupted)
+    assert repro("show", "xception", status=130).stderr == "repro: interrupted\n"
+
+
+def test_an_output_that_cannot_show_a_tree_shows_question_marks() -> None:
+    environment = {**os.environ, "PYTHONIOENCODING": "latin-1"}
+    result = subprocess.run([*REPRO, "lineage", "inception"], capture_output=True, env=environment, check=True)
+    assert b"?? 2016 Xception" in result.stdout
+
+
+def _on_a_terminal(*arguments: str, **environment: str) -> str:
+    """What somebody at a terminal sees."""
+    controller, terminal = pty.openpty()
+    variables = {name: value for name, value in os.environ.items() if name != "NO_COLOR"} | environment
+    process = subprocess.Popen([*REPRO, *arguments], stdout=terminal, stderr=terminal, env=variables)
+    os.close(terminal)
+    return "".join(_read(controller, process))
+
+
+def _read(controller: int, process: subprocess.Popen[bytes]) -> Iterator[str]:
+    while True:
+        try:
+            piece = os.read(controller, 65536)
+        except OSError:  # the other end is closed
+            piece = b""
+        if not piece:
+            os.close(controller)
+            process.wait()
+            return
+        yield piece.decode(errors="replace")
+
+
+def test_colour_on_a_terminal_unless_somebody_objects() -> None:
+    assert "\x1b[1mXception\x1b[0m" in _on_a_terminal("lineage", "xception")
+    assert "\x1b" not in _on_a_terminal("lineage", "xception", NO_COLOR="1")
+
+
+def test_progress_on_a_terminal_is_gone_afterwards() -> None:
+    seen = _on_a_terminal("verify", "xception", "--claim", "parameters", NO_COLOR="1")
+    before, _, after = seen.rpartition("\r\x1b[K")
+    assert "measuring xception" in before
+    assert "measuring" not in after
+    assert "22,855,952" in after
+
+
+# --- Completion ------------------------------------------------------------------------------------------------------
+
+
+def completed(line: str) -> list[str]:
+    """What bash would offer at the end of a line."""
+    words = line.split(" ")
+    environment = {
+        **os.environ,
+        "_REPRO_COMPLETE": "complete_bash",
+        "COMP_WORDS": line,
+        "COMP_CWORD": str(len(words) - 1),
+    }
+    result = subprocess.run(REPRO, env=environment, capture_output=True, text=True, check=True)
+    assert not result.stderr
+    return result.stdout.split()
+
+
+@pytest.mark.parametrize(
+    ("line", "offered"),
+    [
+        ("repro show xcep", ["xception"]),
+        ("repro lineage xcep", ["xception"]),
+        ("repro verify lenet xcep", ["xception"]),
+        ("repro list --family inc", ["inception"]),
+        ("repro list --topic kernels/dil", ["kernels/dilated"]),
+        ("repro verify xception --tier par", ["parity"]),
+        ("repro verify xception --claim imagenet-", ["imagenet-top-1", "imagenet-top-5"]),
+    ],
+)
+def test_the_shell_completes(line: str, offered: list[str]) -> None:
+    assert completed(line) == offered
+
+
+def test_completion_never_fails(records: Records, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(paths, "RECORDS", records.folder)
+    context = SimpleNamespace(params={"names": ["xception"]}, args=[])
+    assert "xception" in completion.names()
+    assert "inception-family" in completion.names()
+    assert completion.claims(context) == ["parameters"]
+    for name in ("families.yaml", "taxonomy.yaml", "xception.yaml"):
+        records.write(name, b"{\xff: [")
+    assert "xception" in completion.names()
+    assert completion.topics() == completion.families() == completion.claims(context) == []
+    monkeypatch.setattr(paths, "RECORDS", records.folder / "nothing")
+    assert completion.names() == []
+
+
+def test_the_tiers_in_the_help_are_those_there_are() -> None:
+    text = " ".join(repro("verify", "--help").stdout.split())
+    assert f"({', '.join(completion.tiers())})" in text
+
+
+def test_an_unknown_name_is_the_library_s_error() -> None:
+    """What commands print of an unknown name is what a program gets that uses the library."""
+    with pytest.raises(UnknownName) as error:
+        Library.load().find("xceptoin")
+    assert complaint("show", "xceptoin") == f"repro: {error.value}\n"
