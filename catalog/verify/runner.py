@@ -18,7 +18,7 @@ from catalog.verify.structure import Structure, without_compiler
 from catalog.verify.verdict import judge, plain
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable
+    from collections.abc import Callable, Collection, Iterable, Iterator
 
 __all__ = ["ClaimReport", "PaperReport", "verify"]
 
@@ -164,7 +164,7 @@ def _report(paper: Paper, claim: Claim, structure: Structure) -> ClaimReport:
     started = time.perf_counter()
     measured: Any = None
     try:
-        with contextlib.redirect_stdout(sys.stderr):
+        with contextlib.redirect_stdout(sys.stderr), _one_thread():
             measured = _measure(paper, claim, structure)
         status, reason = judge(claim, measured)
     except PeerNotInstalledError as absent:
@@ -183,12 +183,25 @@ def _needs(paper: Paper, claim: Claim) -> str:
         data = f"the data set {subject.data}" if subject and subject.data else "the paper's data"
         protocol = f" ({subject.protocol})" if subject and subject.protocol else ""
         weights = f"the weights {subject.weights}" if subject and subject.weights else "trained weights"
-        return f"needs {data}{protocol} and {weights}: repro evaluate {paper.id}"
+        return f"needs {data}{protocol} and {weights}, which repro cannot evaluate yet"
     if claim.tier is Tier.TRAINING:
         assert claim.training is not None  # the record type demands it
         needs = "a training run of minutes on" if claim.training.scale == "quick" else "a GPU and"
         return f"needs {needs} {claim.training.data}: {claim.training.protocol}"
     return ""
+
+
+@contextlib.contextmanager
+def _one_thread() -> Iterator[None]:
+    """One thread for arithmetic: sums come out alike everywhere, and on a busy machine no thread waits for another."""
+    import torch
+
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
 
 
 def _measure(paper: Paper, claim: Claim, structure: Structure) -> object:
