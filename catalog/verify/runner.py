@@ -159,7 +159,7 @@ def _known(name: str, names: Iterable[str], what: str) -> str:
 def _report(paper: Paper, claim: Claim, structure: Structure) -> ClaimReport:
     if claim.not_checkable is not None:
         return ClaimReport(claim, Status.NOT_CHECKABLE, claim.not_checkable, None, 0.0)
-    if needs := _needs(paper, claim):
+    if needs := _needs(claim):
         return ClaimReport(claim, Status.NOT_RUN, needs, None, 0.0)
     started = time.perf_counter()
     measured: Any = None
@@ -176,7 +176,7 @@ def _report(paper: Paper, claim: Claim, structure: Structure) -> ClaimReport:
     return ClaimReport(claim, status, " ".join(reason.split()), plain(measured), time.perf_counter() - started)
 
 
-def _needs(paper: Paper, claim: Claim) -> str:
+def _needs(claim: Claim) -> str:
     """What a claim needs that is not at hand here; empty when it can be measured."""
     if claim.tier is Tier.HEADLINE:
         subject = claim.subject

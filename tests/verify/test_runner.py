@@ -253,7 +253,10 @@ def test_what_is_not_run_says_what_it_needs() -> None:
         )
     )
     assert [(claim.status.value, claim.reason) for claim in report.claims] == [
-        ("not run", "needs the data set imagenet (single crop 299) and the weights timm:x, which repro cannot evaluate yet"),
+        (
+            "not run",
+            "needs the data set imagenet (single crop 299) and the weights timm:x, which repro cannot evaluate yet",
+        ),
         ("not run", "needs the paper's data and trained weights, which repro cannot evaluate yet"),
         ("not run", "needs a training run of minutes on digits: two arms"),
         ("not run", "needs a GPU and cifar10: 64k steps"),
