@@ -1,12 +1,13 @@
 # make demo   sets up and runs the main job        make test   sets up and passes the tests
 # make check  what else must hold                  make site   the site, in build/site
+# make verify-training  the quick training runs of all papers, and keeps what they measure (CPU, minutes)
 
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 REPRO := $(BIN)/repro
 
-.PHONY: demo test check lint wheel site bench clean
+.PHONY: demo test check lint wheel site bench verify-training clean
 .DELETE_ON_ERROR:
 
 $(BIN)/python:
@@ -19,11 +20,15 @@ $(VENV)/demo.stamp: pyproject.toml constraints.txt | $(BIN)/python
 	touch $@
 
 $(VENV)/dev.stamp: pyproject.toml constraints.txt | $(BIN)/python
-	$(BIN)/python -m pip install --quiet -c constraints.txt -e '.[peers,site,dev]'
+	$(BIN)/python -m pip install --quiet -c constraints.txt -e '.[peers,site,training,dev]'
 	touch $@ $(VENV)/demo.stamp
 
 $(VENV)/bench.stamp: $(VENV)/dev.stamp
 	$(BIN)/python -m pip install --quiet -c constraints.txt -e '.[bench]'
+	touch $@
+
+$(VENV)/training.stamp: pyproject.toml constraints.txt | $(BIN)/python
+	$(BIN)/python -m pip install --quiet -c constraints.txt -e '.[training]'
 	touch $@
 
 demo: $(VENV)/demo.stamp
@@ -53,6 +58,9 @@ site: $(VENV)/demo.stamp
 bench: $(VENV)/bench.stamp
 	$(BIN)/python tools/bench/lineage.py
 	$(BIN)/python tools/bench/verify.py
+
+verify-training: $(VENV)/training.stamp
+	$(REPRO) verify --all --tier training --record
 
 clean:
 	rm -rf $(VENV) build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis

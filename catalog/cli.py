@@ -24,8 +24,9 @@ from catalog import completion
 from catalog.errors import CatalogError, LibraryError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 
+    from catalog.datasets import Source
     from catalog.library import Library
     from catalog.records import ExternalWork, Family, Paper
     from catalog.verify.ledger import Ledger
@@ -312,10 +313,19 @@ def verify(
     record: Annotated[
         bool, typer.Option("--record", help="Keep what was measured, in the results of the project.")
     ] = False,
+    data: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", help="Where data sets lie; REPRO_DATA if omitted. Others are downloaded."),
+    ] = None,
+    accept_data_mismatch: Annotated[
+        bool,
+        typer.Option("--accept-data-mismatch", help="Use data that differ from their release; the verdict says so."),
+    ] = False,
     as_json: _Json = False,
 ) -> None:
     """Measure what papers claim, and hold it against what they print.
 
+    Training runs take minutes, so they are run only with --tier training; those that take a GPU only with --claim.
     Exit status 0: no claim failed. 1: at least one did.
     """
     from catalog.verify.ledger import Ledger
@@ -325,11 +335,19 @@ def verify(
     papers = list({paper.id: paper for name in names for paper in library.resolve(name)}.values())
     if len(papers) > 1:
         papers = [paper for paper in papers if paper.claims] or papers
+    source = _source(papers, tier or (), claim or (), data, accept_data_mismatch)
     reports: list[PaperReport] = []
     for paper in papers:
         ledger = Ledger.load(paper.id)
-        with _progress(paper.id) as tell:
-            report = measure(paper, tiers=tier, claims=_asked_of(paper, papers, claim), on_claim=tell)
+        with _progress(paper.id) as (tell, tell_step):
+            report = measure(
+                paper,
+                tiers=tier,
+                claims=_asked_of(paper, papers, claim),
+                source=source,
+                on_claim=tell,
+                on_step=tell_step,
+            )
         if not as_json:
             _print([""] if reports else [])
             _print_report(report, ledger, full=bool(claim), compare=not record)
@@ -373,21 +391,78 @@ def _record(report: PaperReport, ledger: Ledger) -> None:
     _say(f"recorded in {file}" if written else f"{file} says the same already")
 
 
+def _source(
+    papers: Iterable[Paper], tiers: Collection[str], claims: Collection[str], folder: Path | None, accept_mismatch: bool
+) -> Source:
+    """See to the data of the training runs that will be run, here, where there is a terminal to say how far it is."""
+    from catalog.datasets import MissingData, Source, obtain
+    from catalog.records import Tier
+    from catalog.verify.training import needs
+
+    wanted = {
+        claim.training.data
+        for paper in papers
+        for claim in paper.claims
+        if claim.training is not None
+        and (claim.id in claims or (not claims and Tier.TRAINING in tiers))
+        and not needs(paper.id, claim, asked=True, by_name=claim.id in claims)
+    }
+    absent = {}
+    for name in sorted(wanted - {"synthetic"}):
+        try:
+            with _downloading() as tell:
+                obtain(name, folder=folder, accept_mismatch=accept_mismatch, progress=tell)
+        except MissingData as error:
+            absent[name] = str(error)
+    return Source(folder, accept_mismatch, absent)
+
+
 @contextmanager
-def _progress(paper: str) -> Iterator[Callable[[object], None]]:
+def _downloading() -> Iterator[Callable[[str, int, int | None], None]]:
+    """Shows on a terminal how far a download is; elsewhere it says which."""
+    from rich.console import Console
+    from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
+
+    tasks: dict[str, Any] = {}
+    columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TransferSpeedColumn())
+    bars = Progress(*columns, console=Console(stderr=True), transient=True, disable=not sys.stderr.isatty())
+
+    def tell(file: str, done: int, total: int | None) -> None:
+        if file not in tasks:
+            if bars.disable:
+                _say(f"downloading {file}")
+            bars.start()
+            tasks[file] = bars.add_task(file)
+        bars.update(tasks[file], completed=done, total=total)
+
+    try:
+        yield tell
+    finally:
+        bars.stop()
+
+
+@contextmanager
+def _progress(paper: str) -> Iterator[tuple[Callable[[object], None], Callable[[str], None]]]:
     """Says on a terminal how far the measuring of a paper is, on a line that is gone afterwards."""
     if not sys.stderr.isatty():
-        yield lambda _: None
+        yield lambda _: None, lambda _: None
         return
-    claim = count(1)
+    claims = count(1)
+    claim = 0
 
     def tell(_: object = None) -> None:
-        sys.stderr.write(f"\r\x1b[Kmeasuring {paper}, claim {next(claim)} …")
+        nonlocal claim
+        claim = next(claims)
+        tell_step("")
+
+    def tell_step(step: str) -> None:
+        line = f"measuring {paper}, claim {claim} … {step}"
+        sys.stderr.write(f"\r\x1b[K{line[: _width() - 1]}")
         sys.stderr.flush()
 
     tell()
     try:
-        yield tell
+        yield tell, tell_step
     finally:
         sys.stderr.write("\r\x1b[K")
         sys.stderr.flush()

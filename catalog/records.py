@@ -278,7 +278,22 @@ class Training(Record):
     )
     data: Text = Field(description="digits, mnist, cifar10, synthetic or the name of the paper's data set")
     seeds: list[int] = Field([], description="seeds that accept; never those that set the margins")
+    aggregate: Annotated[str, StringConstraints(pattern=r"^[a-z_][a-z0-9_]*$")] = Field(
+        "each",
+        description="each: what is expected holds for every seed; mean: for the mean over the seeds; or a function in "
+        "reproductions/checks/<paper>.py that makes the measured numbers of the series over the seeds",
+    )
+    minutes: Annotated[int, Field(gt=0)] | None = Field(
+        None, description="how long all seeds take: quick on one core, full on one GPU"
+    )
     protocol: Text = Field(description="arms, optimiser, schedule and budget")
+
+    @field_validator("seeds")
+    @classmethod
+    def _seeds_differ(cls, seeds: list[int]) -> list[int]:
+        if len(set(seeds)) != len(seeds):
+            raise ValueError("the same seed twice measures nothing new")
+        return seeds
 
 
 class Claim(Record):
@@ -344,11 +359,14 @@ class Claim(Record):
         if self.tier is Tier.TRAINING:
             if self.training is None:
                 raise ValueError("a training claim says scale, data and protocol (training)")
-            return self
+            if not means:
+                return self  # declared; no experiment is written yet
+            self._training_can_run(self.training)
         wanted = {
             Tier.STRUCTURE: ("measure", "check"),
             Tier.PROPERTY: ("check",),
             Tier.PARITY: ("peer", "check"),
+            Tier.TRAINING: ("check",),
         }[self.tier]
         if len(means) != 1 or means[0] not in wanted:
             raise ValueError(f"a {self.tier} claim is measured by {' or '.join(wanted)}")
@@ -370,6 +388,14 @@ class Claim(Record):
         if self.deviation is not None and self.printed is None and self.basis is not Basis.DERIVED:
             raise ValueError("a deviation is from a printed figure or from a statement of the paper (basis: derived)")
         return self
+
+    def _training_can_run(self, training: Training) -> None:
+        from catalog.datasets import NAMES
+
+        if not training.seeds or training.minutes is None:
+            raise ValueError("a training claim with a check needs seeds and minutes (training)")
+        if training.data not in (known := (*NAMES, "synthetic")):
+            raise ValueError(f"a check can use {', '.join(known)}, not '{training.data}'")
 
 
 # --- Works -----------------------------------------------------------------------------------------------------------

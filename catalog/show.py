@@ -187,7 +187,7 @@ def paper_view(library: Library, paper: Paper, statuses: Mapping[str, str], widt
     yield from _section("What later works say", said, width)
 
     if paper.claims:
-        verdicts = [statuses.get(claim.id, NOT_MEASURED) for claim in paper.claims]
+        verdicts = [_verdict(claim.id, claim.not_checkable, statuses) for claim in paper.claims]
         yield ""
         yield f"{heading('Claims')}  {in_short(Counter(verdicts))}"
         rows = []
@@ -290,7 +290,7 @@ def _how_to_run(paper: Paper) -> list[str]:
         return lines or ["Nothing reproduces this paper yet."]
     module = "reproductions." + paper.id.replace("-", "_")
     if variants:
-        lines.append(f'from reproductions import build; build("{paper.id}", "{variants[0]}")')
+        lines.append(f'from reproductions import build; build("{paper.id}")')
         if len(variants) > 1:
             lines.append(f"variants: {', '.join(variants)}")
     else:
@@ -302,7 +302,7 @@ def as_data(library: Library, record: Paper | ExternalWork | Family, statuses: M
     """A record for JSON, with what the catalogue knows of it besides: descendants, members, verdicts."""
     data = record.model_dump(mode="json", exclude_none=True)
     for claim in data.get("claims", ()):
-        claim["status"] = statuses.get(claim["id"], NOT_MEASURED)
+        claim["status"] = _verdict(claim["id"], claim.get("not_checkable"), statuses)
     if record.id in library.family_names:
         return data | {"papers": [paper.id for paper in library.members(record.id)]}
     data["led_to"] = [
@@ -310,6 +310,10 @@ def as_data(library: Library, record: Paper | ExternalWork | Family, statuses: M
         for outline, edge in led_to(library, record.id)
     ]
     return data
+
+
+def _verdict(claim: str, not_checkable: str | None, statuses: Mapping[str, str]) -> str:
+    return "not checkable" if not_checkable else statuses.get(claim, NOT_MEASURED)
 
 
 def in_brief(paper: Paper, statuses: Mapping[str, str]) -> dict[str, Any]:

@@ -16,9 +16,11 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from catalog import Library, cli, completion, paths, show
+from catalog.datasets import MissingData, Source
 from catalog.graph import lineage
 from catalog.names import UnknownName
-from catalog.records import Comparator, Paper
+from catalog.records import Claim, Comparator, Paper
+from catalog.verify.training import Outcome
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -201,7 +203,8 @@ def test_show_as_json(library: Library) -> None:
     found = data("show", "1610.02357")
     assert found["id"] == "xception"
     assert [claim["id"] for claim in found["claims"]] == [claim.id for claim in library["xception"].claims]
-    assert all(claim["status"] for claim in found["claims"])
+    for claim in found["claims"]:
+        assert (claim["status"] == "not checkable") == ("not_checkable" in claim)
     assert "mobilenet-v1" in [edge["paper"] for edge in found["led_to"]]
     members = [paper.id for paper in library.members("inception")]
     assert data("show", "Inception")["papers"] == members
@@ -540,6 +543,62 @@ def test_progress_on_a_terminal_is_gone_afterwards() -> None:
     assert "measuring xception" in before
     assert "measuring" not in after
     assert "22,855,952" in after
+
+
+# --- Training --------------------------------------------------------------------------------------------------------
+
+
+def test_training_is_not_run_unasked() -> None:
+    reasons = {claim["id"]: claim["reason"] for claim in data("verify", "lenet", "--tier", "structure")["claims"]}
+    assert "learns-digits" not in reasons
+    (claim,) = data("verify", "resnet", "--claim", "cifar-10-error-resnet20")["claims"]
+    assert claim["status"] == "not run"
+    assert claim["reason"].startswith("needs a GPU")
+
+
+@pytest.fixture
+def training_runs(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, Source | None]]:
+    """The training runs that would be run, and from which data."""
+    runs: list[tuple[str, Source | None]] = []
+
+    def measure(paper: str, claim: Claim, *_: object, source: Source | None, tell: object) -> Outcome:
+        runs.append((claim.id, source))
+        return Outcome(0.05, {}, "abc", True, "cpu", "", 1.0)
+
+    monkeypatch.setattr("catalog.verify.training.measure", measure)
+    return runs
+
+
+def test_data_of_training_runs(
+    training_runs: list[tuple[str, Source | None]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    obtained: list[tuple[str, Path | None, bool]] = []
+
+    def obtain(name: str, *, folder: Path | None, accept_mismatch: bool, progress: object) -> None:
+        obtained.append((name, folder, accept_mismatch))
+
+    monkeypatch.setattr("catalog.datasets.obtain", obtain)
+    repro("verify", "lenet", "--tier", "training", "--data", str(tmp_path))
+    repro("verify", "lenet", "--claim", "learns-digits", "--accept-data-mismatch")
+    repro("verify", "lenet", "--claim", "parameters", "--data", str(tmp_path))
+    assert obtained == [("mnist", tmp_path, False), ("mnist", None, True)], "only where a run needs them"
+    assert training_runs == [
+        ("learns-digits", Source(tmp_path)),
+        ("learns-digits", Source(None, accept_mismatch=True)),
+    ]
+
+
+def test_data_that_cannot_be_had(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    def absent(*_: object, **__: object) -> None:
+        raise MissingData("needs MNIST; no connection")
+
+    monkeypatch.setattr("catalog.datasets.obtain", absent)
+    (claim,) = data("verify", "lenet", "--claim", "learns-digits")["claims"]
+    assert (claim["status"], claim["reason"]) == ("not run", "needs MNIST; no connection")
+    monkeypatch.undo()
+    assert complaint("verify", "lenet", "--claim", "learns-digits", "--data", str(tmp_path / "nowhere")) == (
+        f"repro: --data: there is no folder {tmp_path / 'nowhere'}\n"
+    )
 
 
 # --- Completion ------------------------------------------------------------------------------------------------------

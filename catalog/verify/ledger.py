@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
     from catalog.records import Claim, Paper
     from catalog.verify.runner import ClaimReport, PaperReport
+    from catalog.verify.training import Outcome
 
 __all__ = ["CPU", "Entry", "Ledger", "LedgerError", "fingerprints"]
 
@@ -55,6 +56,7 @@ class Entry(Record):
     date: Text
     seconds: float
     seeds: list[int] = Field([])
+    data: dict[str, str] = Field({}, description="fingerprint of the data set, by its name")
     versions: dict[str, str] = Field(description="of Python, torch and the peer")
     device: Text
     fingerprints: dict[str, str] = Field(description="of the code and of the claim")
@@ -108,7 +110,7 @@ class Ledger:
 
         Args:
             report: what came of the claims.
-            environment: where they were measured.
+            environment: where they were measured; training runs know it themselves.
             device: what that is, for a person; the machine's processor if omitted.
 
         Returns:
@@ -117,15 +119,18 @@ class Ledger:
         Raises:
             LedgerError: it cannot be written.
         """
-        measured = {
-            (claim.id, environment): self._new(report.paper, claim, environment, device or _processor())
-            for claim in report.claims
-            if claim.status not in _NOT_MEASURED
-        }
+        measured = {}
+        for claim in report.claims:
+            if claim.status not in _NOT_MEASURED:
+                entry = self._new(report.paper, claim, environment, device or _processor())
+                measured[entry.claim, entry.environment] = entry
         known = {(entry.claim, entry.environment): entry for entry in self.entries}
         for key, entry in measured.items():
             if key not in known or not _same_result(known[key], entry):
                 known[key] = entry
+        for claim in report.claims:
+            if claim.training is not None:
+                _write_curves(report.paper, claim.id, claim.training)
         order = [claim.id for claim in report.record.claims]
         kept = [entry for entry in known.values() if entry.claim in order]
         entries = tuple(sorted(kept, key=lambda entry: (order.index(entry.claim), entry.environment)))
@@ -144,7 +149,7 @@ class Ledger:
         for claim in report.claims if self.entries else ():
             if claim.status in _NOT_MEASURED:
                 continue
-            entry = self.entry(claim.id, environment)
+            entry = self.entry(claim.id, claim.training.environment if claim.training else environment)
             if entry is None:
                 lines.append(f"{claim.id}: {claim.status}, not recorded before")
             elif changes := list(_changes(entry, claim)):
@@ -153,6 +158,11 @@ class Ledger:
 
     def _new(self, paper: str, report: ClaimReport, environment: str, device: str) -> Entry:
         claim = report.claim
+        data = {}
+        if (outcome := report.training) is not None:
+            environment, device = outcome.environment, outcome.device or device
+            if claim.training is not None and outcome.data is not None:
+                data[claim.training.data] = outcome.data
         versions = {"python": platform.python_version(), "torch": metadata.version("torch")}
         if claim.peer is not None:
             versions[claim.peer.library] = metadata.version(claim.peer.library)
@@ -165,6 +175,7 @@ class Ledger:
             date=datetime.datetime.now(datetime.UTC).date().isoformat(),
             seconds=round(report.seconds, 2),
             seeds=claim.training.seeds if claim.training else [],
+            data=data,
             versions=versions,
             device=device,
             fingerprints=fingerprints(paper, claim),
@@ -172,7 +183,7 @@ class Ledger:
 
 
 def _same_result(old: Entry, new: Entry) -> bool:
-    return all(getattr(old, name) == getattr(new, name) for name in ("status", "measured", "fingerprints"))
+    return all(getattr(old, name) == getattr(new, name) for name in ("status", "measured", "data", "fingerprints"))
 
 
 def _changes(entry: Entry, report: ClaimReport) -> Iterator[str]:
@@ -227,6 +238,21 @@ def _write(path: Path, file: _File) -> None:
         write_atomically(path, text)
     except OSError as error:
         raise LedgerError(f"results/{path.name} cannot be written: {error.strerror or error}") from None
+
+
+def _write_curves(paper: str, claim: str, outcome: Outcome) -> None:
+    """The curves of a training run, for the site: by seed, arm and quantity, pairs of step and value."""
+    from catalog.layout import write_atomically
+
+    path = paths.results_folder() / "curves" / paper / f"{claim}.json"
+    document = {"paper": paper, "claim": claim, "environment": outcome.environment, "seeds": outcome.curves}
+    text = json.dumps(document, allow_nan=False, separators=(",", ":")) + "\n"
+    try:
+        if not path.is_file() or path.read_text(encoding="utf-8") != text:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            write_atomically(path, text)
+    except OSError as error:
+        raise LedgerError(f"results/curves/{paper}/{path.name} cannot be written: {error.strerror or error}") from None
 
 
 # --- Fingerprints ----------------------------------------------------------------------------------------------------

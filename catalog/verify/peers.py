@@ -12,7 +12,10 @@ if TYPE_CHECKING:
 
     from catalog.records import Peer
 
-__all__ = ["PeerNotInstalledError", "build_peer"]
+__all__ = ["LIBRARIES", "PeerNotInstalledError", "build_peer"]
+
+LIBRARIES = frozenset({"pytorchcv", "scipy", "tensorly", "timm", "torchvision"})
+"""What parity claims compare with; all come with the extra `peers`."""
 
 
 class PeerNotInstalledError(Exception):

@@ -12,13 +12,17 @@ from typing import TYPE_CHECKING, Any
 
 from catalog.names import UnknownName, closest
 from catalog.records import Basis, Claim, Comparator, Paper, Status, Tier
-from catalog.verify import MeasurementError
-from catalog.verify.peers import PeerNotInstalledError
-from catalog.verify.structure import Structure, without_compiler
-from catalog.verify.verdict import judge, plain
+from catalog.verify import MeasurementError, training
+from catalog.verify.meta import import_torch, without_compiler
+from catalog.verify.peers import LIBRARIES, PeerNotInstalledError
+from catalog.verify.structure import Structure
+from catalog.verify.verdict import judge, on_a_copy, plain
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator
+
+    from catalog.datasets import Source
+    from catalog.verify.training import Outcome
 
 __all__ = ["ClaimReport", "PaperReport", "verify"]
 
@@ -34,6 +38,8 @@ class ClaimReport:
     measured: Any
     """A number, a series or a dictionary of these; none when nothing was measured."""
     seconds: float
+    training: Outcome | None = None
+    """What else came of a training run."""
 
     @property
     def id(self) -> str:
@@ -119,7 +125,9 @@ def verify(
     *,
     tiers: Collection[Tier | str] | None = None,
     claims: Collection[str] | None = None,
+    source: Source | None = None,
     on_claim: Callable[[ClaimReport], None] | None = None,
+    on_step: Callable[[str], None] | None = None,
 ) -> PaperReport:
     """Measure the claims of a paper and judge them.
 
@@ -130,7 +138,9 @@ def verify(
         paper: the record.
         tiers: only claims of these tiers.
         claims: only claims of these ids.
+        source: where training runs take their data from. They are run only when the tier or the claim is asked for.
         on_claim: called with each report as it comes.
+        on_step: told how far a training run is.
 
     Raises:
         UnknownName: there is no such tier, or the paper has no such claim.
@@ -142,10 +152,17 @@ def verify(
     reports = []
     for claim in paper.claims:
         if claim.id in chosen and claim.tier in chosen_tiers:
-            report = _report(paper, claim, structure)
+            if needs := _needs(paper, claim, tiers, claims):
+                report = ClaimReport(claim, *needs, None, 0.0)
+            else:
+                report = _report(paper, claim, structure, source, on_step)
             reports.append(report)
             if on_claim is not None:
                 on_claim(report)
+    for report in reports:
+        # Not before all is done: whoever is interrupted later need not train this again.
+        if report.training is not None:
+            training.forget(paper.id, report.claim)
     return PaperReport(paper, tuple(reports))
 
 
@@ -156,39 +173,65 @@ def _known(name: str, names: Iterable[str], what: str) -> str:
     return name
 
 
-def _report(paper: Paper, claim: Claim, structure: Structure) -> ClaimReport:
-    if claim.not_checkable is not None:
-        return ClaimReport(claim, Status.NOT_CHECKABLE, claim.not_checkable, None, 0.0)
-    if needs := _needs(claim):
-        return ClaimReport(claim, Status.NOT_RUN, needs, None, 0.0)
+def _report(
+    paper: Paper, claim: Claim, structure: Structure, source: Source | None, on_step: Callable[[str], None] | None
+) -> ClaimReport:
+    import_torch()
     started = time.perf_counter()
     measured: Any = None
+    outcome = None
     try:
         with contextlib.redirect_stdout(sys.stderr), _one_thread():
-            measured = _measure(paper, claim, structure)
-        status, reason = judge(claim, measured)
-    except PeerNotInstalledError as absent:
+            if claim.tier is Tier.TRAINING:
+                outcome = _train(paper, claim, source, on_step)
+                measured = outcome.measured
+            else:
+                measured = _measure(paper, claim, structure)
+        verdict = judge(claim, measured)
+        if outcome is not None and not outcome.is_release and claim.training is not None:
+            verdict = on_a_copy(verdict, claim.training.data)
+        status, reason = verdict
+    except (PeerNotInstalledError, training.CannotRunError) as absent:
         status, reason = Status.NOT_RUN, str(absent)
     except MeasurementError as error:
         status, reason = Status.FAILED, str(error)
+    except ModuleNotFoundError as error:
+        status, reason = Status.FAILED, f"ModuleNotFoundError: {error}"
+        if error.name in LIBRARIES:
+            status, reason = Status.NOT_RUN, str(PeerNotInstalledError(error.name))
     except (Exception, SystemExit) as error:
         status, reason = Status.FAILED, f"{type(error).__name__}: {error}"
-    return ClaimReport(claim, status, " ".join(reason.split()), plain(measured), time.perf_counter() - started)
+    seconds = time.perf_counter() - started if outcome is None else outcome.seconds
+    return ClaimReport(claim, status, " ".join(reason.split()), plain(measured), seconds, outcome)
 
 
-def _needs(claim: Claim) -> str:
-    """What a claim needs that is not at hand here; empty when it can be measured."""
+def _needs(
+    paper: Paper, claim: Claim, tiers: Collection[Tier | str] | None, claims: Collection[str] | None
+) -> tuple[Status, str] | None:
+    """Why a claim is not measured, if it is not: nobody can, something is not at hand, or it takes too long unasked."""
+    if claim.not_checkable is not None:
+        return Status.NOT_CHECKABLE, claim.not_checkable
+    needs = ""
     if claim.tier is Tier.HEADLINE:
         subject = claim.subject
         data = f"the data set {subject.data}" if subject and subject.data else "the paper's data"
         protocol = f" ({subject.protocol})" if subject and subject.protocol else ""
         weights = f"the weights {subject.weights}" if subject and subject.weights else "trained weights"
-        return f"needs {data}{protocol} and {weights}, which repro cannot evaluate yet"
-    if claim.tier is Tier.TRAINING:
-        assert claim.training is not None  # the record type demands it
-        needs = "a training run of minutes on" if claim.training.scale == "quick" else "a GPU and"
-        return f"needs {needs} {claim.training.data}: {claim.training.protocol}"
-    return ""
+        needs = f"needs {data}{protocol} and {weights}, which repro cannot evaluate yet"
+    elif claim.tier is Tier.TRAINING:
+        by_name = claims is not None and claim.id in claims
+        asked = by_name or (tiers is not None and Tier.TRAINING in map(str, tiers))
+        needs = training.needs(paper.id, claim, asked=asked, by_name=by_name)
+    return (Status.NOT_RUN, needs) if needs else None
+
+
+def _train(paper: Paper, claim: Claim, source: Source | None, on_step: Callable[[str], None] | None) -> Outcome:
+    assert claim.check is not None  # otherwise there is no experiment, which is a need
+    assert claim.training is not None  # the record type demands it
+    how = claim.training.aggregate
+    aggregate = None if how in ("each", "mean") else _check(paper, how)
+    tell = on_step or (lambda _: None)
+    return training.measure(paper.id, claim, _check(paper, claim.check), aggregate, source=source, tell=tell)
 
 
 @contextlib.contextmanager
@@ -218,7 +261,7 @@ def _measure(paper: Paper, claim: Claim, structure: Structure) -> object:
     return structure.measure(claim.subject, claim.measure)
 
 
-def _check(paper: Paper, name: str) -> Callable[[], object]:
+def _check(paper: Paper, name: str) -> Callable[..., object]:
     module = f"reproductions.checks.{paper.id.replace('-', '_')}"
     try:
         checks = importlib.import_module(module)
@@ -234,5 +277,5 @@ def _check(paper: Paper, name: str) -> Callable[[], object]:
         near = closest(name, offered)
         hint = f"; did you mean {' or '.join(f'{known}()' for known in near)}?" if near else ""
         raise MeasurementError(f"{module.replace('.', '/')}.py has no function {name}(){hint}")
-    result: Callable[[], object] = function
+    result: Callable[..., object] = function
     return result

@@ -7,24 +7,21 @@ multiply-accumulates come from torch's own counter.
 
 from __future__ import annotations
 
-import importlib
-import sys
 from collections import Counter
-from contextlib import contextmanager
-from types import ModuleType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from catalog.names import closest
 from catalog.verify import MeasurementError
+from catalog.verify.meta import without_compiler
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
 
     from torch import nn
 
     from catalog.records import Measure, Subject
 
-__all__ = ["Structure", "without_compiler"]
+__all__ = ["Structure"]
 
 
 class Call(NamedTuple):
@@ -79,7 +76,7 @@ class Structure:
 
             from reproductions import build
 
-            with torch.device("meta"):
+            with torch.device("meta"), without_compiler():
                 self._networks[key] = build(self.paper, subject.variant, **subject.options).eval()
         return self._networks[key]
 
@@ -147,45 +144,6 @@ def _run(network: nn.Module, size: tuple[int, ...]) -> dict[str, Call]:
         for handle in handles:
             handle.remove()
     return calls
-
-
-@contextmanager
-def without_compiler() -> Iterator[None]:
-    """Spare a process that compiles nothing the import of torch's compiler, which takes as long as torch itself.
-
-    Many functions of the meta device, and the flop counter, are to be passed over by the compiler. They are marked when
-    they are first called, for which torch then imports ``torch._dynamo``. Until the context ends, a module in its place
-    leaves them unmarked, and gives way to the real one as soon as anything else is asked of it.
-    """
-    name = "torch._dynamo"
-    torch: Any = sys.modules.get("torch")
-    if torch is None or name in sys.modules:
-        yield
-        return
-    unmarked: list[Any] = []
-
-    def disable(function: Callable[..., Any], *_: Any, **__: Any) -> Callable[..., Any]:
-        unmarked.append(function)
-        return function
-
-    def give_way() -> None:
-        if sys.modules.get(name) is stand_in:
-            del sys.modules[name], torch._dynamo
-        for function in unmarked:  # a mark is kept with the function; the next call is to find none
-            vars(function).pop("__dynamo_disable", None)
-        unmarked.clear()
-
-    def other(attribute: str) -> Any:
-        give_way()
-        return getattr(importlib.import_module(name), attribute)
-
-    stand_in: Any = ModuleType(name)
-    stand_in.disable, stand_in.__getattr__ = disable, other
-    sys.modules[name] = torch._dynamo = stand_in
-    try:
-        yield
-    finally:
-        give_way()
 
 
 def _parameters(network: nn.Module, convention: str) -> int:

@@ -194,11 +194,11 @@ def test_checks_that_are_not_there(checks: Callable[..., None]) -> None:
 
 def test_checks_that_cannot_be_imported(monkeypatch: pytest.MonkeyPatch) -> None:
     def broken(name: str) -> None:
-        raise ModuleNotFoundError("No module named 'tensorly'", name="tensorly")
+        raise ModuleNotFoundError("No module named 'nowhere'", name="nowhere")
 
     monkeypatch.setattr("catalog.verify.runner.importlib.import_module", broken)
     report = only(verify(paper(prop("something"))))
-    assert (report.status, report.reason) == (Status.FAILED, "ModuleNotFoundError: No module named 'tensorly'")
+    assert (report.status, report.reason) == (Status.FAILED, "ModuleNotFoundError: No module named 'nowhere'")
 
 
 @pytest.mark.parametrize(
@@ -237,6 +237,24 @@ def test_peer_that_is_not_installed(monkeypatch: pytest.MonkeyPatch) -> None:
     assert (report.status, report.reason) == (Status.NOT_RUN, "needs timm: pip install 'repro[peers]'")
 
 
+@pytest.mark.parametrize(
+    ("library", "status", "reason"),
+    [
+        ("tensorly", Status.NOT_RUN, "needs tensorly: pip install 'repro[peers]'"),
+        ("tensorli", Status.FAILED, "ModuleNotFoundError: No module named 'tensorli'"),
+    ],
+)
+def test_check_whose_library_is_not_installed(
+    checks: Callable[..., None], library: str, status: Status, reason: str
+) -> None:
+    def absent() -> float:
+        raise ModuleNotFoundError(f"No module named '{library}'", name=library)
+
+    checks(absent=absent)
+    report = only(verify(paper(prop("absent"))))
+    assert (report.status, report.reason) == (status, reason)
+
+
 def test_what_is_not_run_says_what_it_needs() -> None:
     headline = {"basis": "printed", "tier": "headline", "printed": "79.0 %"}
     subject = {"variant": "xception", "weights": "timm:x", "data": "imagenet", "protocol": "single crop 299"}
@@ -258,8 +276,8 @@ def test_what_is_not_run_says_what_it_needs() -> None:
             "needs the data set imagenet (single crop 299) and the weights timm:x, which repro cannot evaluate yet",
         ),
         ("not run", "needs the paper's data and trained weights, which repro cannot evaluate yet"),
-        ("not run", "needs a training run of minutes on digits: two arms"),
-        ("not run", "needs a GPU and cifar10: 64k steps"),
+        ("not run", "no experiment is written yet"),
+        ("not run", "no experiment is written yet"),
         ("not checkable", "a private data set"),
     ]
     assert not report.failed
