@@ -468,6 +468,52 @@ def _progress(paper: str) -> Iterator[tuple[Callable[[object], None], Callable[[
         sys.stderr.flush()
 
 
+@app.command()
+def mutate(
+    name: Annotated[
+        str, typer.Argument(metavar="ID", help="A paper that has a module.", autocompletion=completion.names)
+    ],
+    n: Annotated[int, typer.Option("--n", min=1, metavar="N", help="How many errors to make.")] = 40,
+    seed: Annotated[int, typer.Option(metavar="SEED", help="Which of the possible errors.")] = 0,
+    jobs: Annotated[
+        int | None, typer.Option(min=1, metavar="JOBS", help="How many to try at a time; one a core if omitted.")
+    ] = None,
+    as_json: _Json = False,
+) -> None:
+    """Make small errors in a paper's module, one at a time, and list those that no claim notices.
+
+    An error is a changed number, stride or padding, a layer or an activation left out or exchanged, two neighbours
+    swapped. It is caught when a structure, property or parity claim turns red.
+    """
+    from catalog.text import counted
+    from catalog.verify.isolated import cores
+    from catalog.verify.mutation import Fate
+    from catalog.verify.mutation import mutate as make_errors
+
+    library = _library()
+    papers = library.resolve(name)
+    if len(papers) != 1:
+        raise CatalogError(f"'{name}' is a family; name one of its papers: {', '.join(paper.id for paper in papers)}")
+    with _progress(papers[0].id) as (tell, _):
+        report = make_errors(papers[0], n=n, seed=seed, jobs=jobs or cores(), on_outcome=tell)
+    if as_json:
+        _print_json(report.as_dict())
+        return
+    for outcome in report.outcomes:
+        if outcome.fate is not Fate.CAUGHT:
+            _print(
+                [f"{outcome.fate.value}: line {outcome.mutant.line}, {outcome.mutant.error}", outcome.mutant.diff, ""]
+            )
+    score = "" if report.score is None else f" ({report.score:.0%})"
+    _print(
+        [
+            f"{report.paper}: {counted(len(report.outcomes), 'error')} of {report.possible} possible ones, "
+            f"{report.counts['caught']} caught{score}, {report.counts['survived']} survived, "
+            f"{report.counts['equivalent']} make no difference"
+        ]
+    )
+
+
 # --- The site --------------------------------------------------------------------------------------------------------
 
 _Into = Annotated[
