@@ -57,10 +57,12 @@ def build(paper: str, variant: str | None = None, **options: Any) -> nn.Module:
     module = importlib.import_module(f"reproductions.{_module_name(paper)}")
     if variant is None:
         return module.build(**options)
+    # resnet_50 and ResNet-50 are resnet50, as long as leaving the separators out leaves one variant.
     wanted = _canonical(variant)
-    if wanted not in offered:
+    alike = [wanted] if wanted in offered else [name for name in offered if _letters(name) == _letters(wanted)]
+    if len(alike) != 1:
         raise UnknownVariant(paper, variant)
-    return module.build(wanted, **options)
+    return module.build(alike[0], **options)
 
 
 def variants(paper: str) -> list[str]:
@@ -78,6 +80,10 @@ def _papers() -> list[str]:
 
 def _canonical(name: str) -> str:
     return re.sub(r"[-_\s]+", "-", name.strip().lower())
+
+
+def _letters(name: str) -> str:
+    return name.replace("-", "")
 
 
 def _module_name(paper: str) -> str:

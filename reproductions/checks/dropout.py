@@ -202,11 +202,11 @@ def schedules() -> Named:
 
 
 def steps() -> Named:
-    """A weight of an output unit, a bias and a weight of a hidden unit after two steps from 0, all gradients being 1.
+    """A weight of an output unit, a bias and weights of two hidden units after two steps from 0, all gradients being 1.
 
     ``limit`` is the square of the last of these, ``late`` how far the first then moves in a step of epoch 1000.
     """
-    network = nn.Sequential(nn.Linear(1, 1), nn.Linear(1, 1)).double()
+    network = nn.Sequential(nn.Linear(1, 1), nn.Linear(1, 1), nn.Linear(1, 1)).double()
     for parameter in network.parameters():
         nn.init.zeros_(parameter)
         parameter.grad = torch.ones_like(parameter)
@@ -214,11 +214,11 @@ def steps() -> Named:
     values: dict[str, list[float]] = {"output": [], "bias": [], "hidden": []}
     for _ in range(2):
         sgd.step(epoch=0)
-        values["output"].append(network[1].weight.item())
+        values["output"].append(network[2].weight.item())
         values["bias"].append(network[0].bias.item())
-        values["hidden"].append(network[0].weight.item())
+        values["hidden"] += [network[0].weight.item(), network[1].weight.item()]
     sgd.step(epoch=1000)
-    limit, late = values["hidden"][-1] ** 2, network[1].weight.item() - values["output"][-1]
+    limit, late = values["hidden"][-1] ** 2, network[2].weight.item() - values["output"][-1]
     return values | {"limit": limit, "late": late}
 
 
