@@ -292,8 +292,10 @@ def validate(
 @app.command()
 def verify(
     names: Annotated[
-        list[str], typer.Argument(metavar="ID", help="Papers, or whole families.", autocompletion=completion.names)
-    ],
+        list[str] | None,
+        typer.Argument(metavar="ID", help="Papers, or whole families.", autocompletion=completion.names),
+    ] = None,
+    everything: Annotated[bool, typer.Option("--all", help="Every paper that has claims.")] = False,
     tier: Annotated[
         list[str] | None,
         typer.Option(
@@ -331,8 +333,11 @@ def verify(
     from catalog.verify.ledger import Ledger
     from catalog.verify.runner import verify as measure
 
+    if bool(names) == everything:
+        raise CatalogError("name the papers to verify, or say --all for every paper that has claims")
     library = _library()
-    papers = list({paper.id: paper for name in names for paper in library.resolve(name)}.values())
+    found = library.papers if everything else [paper for name in names or () for paper in library.resolve(name)]
+    papers = list({paper.id: paper for paper in found}.values())
     if len(papers) > 1:
         papers = [paper for paper in papers if paper.claims] or papers
     source = _source(papers, tier or (), claim or (), data, accept_data_mismatch)

@@ -402,6 +402,19 @@ def test_verify_of_several_papers() -> None:
     assert [[claim["id"] for claim in paper["claims"]] for paper in report["papers"]] == [[], ["lenet1-parameters"]]
 
 
+def test_verify_of_all_papers_takes_those_that_claim_something(library: Library) -> None:
+    report = data("verify", "--all", "--tier", "headline")
+    assert [paper["paper"] for paper in report["papers"]] == [paper.id for paper in library.papers if paper.claims]
+    assert report["summary"]["not run"] > 0
+
+
+@pytest.mark.parametrize("arguments", [(), ("--all", "xception")])
+def test_verify_wants_papers_or_all(arguments: tuple[str, ...]) -> None:
+    assert complaint("verify", *arguments) == (
+        "repro: name the papers to verify, or say --all for every paper that has claims\n"
+    )
+
+
 def test_verify_of_a_family_takes_the_members_that_claim_something(library: Library) -> None:
     text = repro("verify", "Inception", "--claim", "parameters").stdout
     for paper in library.members("inception"):
