@@ -280,8 +280,8 @@ class Training(Record):
     seeds: list[int] = Field([], description="seeds that accept; never those that set the margins")
     aggregate: Annotated[str, StringConstraints(pattern=r"^[a-z_][a-z0-9_]*$")] = Field(
         "each",
-        description="each: what is expected holds for every seed; mean, median: for that of the seeds; or a function "
-        "in reproductions/checks/<paper>.py that makes the measured numbers of the series over the seeds",
+        description="each: what is expected holds for every seed; mean: for the mean over the seeds; or a function in "
+        "reproductions/checks/<paper>.py that makes the measured numbers of the series over the seeds",
     )
     minutes: Annotated[int, Field(gt=0)] | None = Field(
         None, description="how long all seeds take: quick on one core, full on one GPU"

@@ -229,7 +229,7 @@ def _train(paper: Paper, claim: Claim, source: Source | None, on_step: Callable[
     assert claim.check is not None  # otherwise there is no experiment, which is a need
     assert claim.training is not None  # the record type demands it
     how = claim.training.aggregate
-    aggregate = None if how in ("each", "mean", "median") else _check(paper, how)
+    aggregate = None if how in ("each", "mean") else _check(paper, how)
     tell = on_step or (lambda _: None)
     return training.measure(paper.id, claim, _check(paper, claim.check), aggregate, source=source, tell=tell)
 

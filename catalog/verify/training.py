@@ -22,7 +22,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 from pathlib import Path
-from statistics import fmean, median
+from statistics import fmean
 from typing import TYPE_CHECKING, Any
 
 from catalog import paths
@@ -502,17 +502,17 @@ def _over_seeds(
     series: dict[str, Any] = {name: [result[name] for result in results] for name in names}
     if aggregate is not None:
         return aggregate(series)
-    if how != "each":
-        series = {name: _middle(name, values, how) for name, values in series.items()}
+    if how == "mean":
+        series = {name: _mean(name, values) for name, values in series.items()}
     return series[""] if names == [""] else series
 
 
-def _middle(name: str, values: list[Any], how: str) -> float:
+def _mean(name: str, values: list[Any]) -> float:
     for value in values:
         if not isinstance(value, int | float):
             label = f"{name}: " if name else ""
             raise MeasurementError(f"{label}measured {value} with one of the seeds, which is no finite number")
-    return fmean(values) if how == "mean" else float(median(values))
+    return fmean(values)
 
 
 # --- What is kept while it is under way ------------------------------------------------------------------------------
