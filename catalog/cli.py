@@ -13,24 +13,26 @@ import sys
 import time
 from contextlib import contextmanager
 from enum import StrEnum
-from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from typer.core import TyperGroup
+from typer.core import TyperCommand, TyperGroup
 
 from catalog import completion
 from catalog.errors import CatalogError, LibraryError
+from catalog.verify import Recorded  # noqa: TC001 - Typer looks at the annotations
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from catalog.datasets import Source
     from catalog.library import Library
     from catalog.records import ExternalWork, Family, Paper
+    from catalog.verify.batch import Request
+    from catalog.verify.isolated import Limits
     from catalog.verify.ledger import Ledger
-    from catalog.verify.runner import PaperReport
+    from catalog.verify.runner import ClaimReport, PaperReport
 
 __all__ = ["app", "main"]
 
@@ -284,18 +286,65 @@ def validate(
         counted(len(library.families), "family", "families"),
     )
     _print([f"{', '.join(counts)}: no problem"])
+    if folder is None:
+        _print(_stale_results(library))
+
+
+def _stale_results(library: Library) -> Iterator[str]:
+    """What the results say that was measured with other code or for other claims; that is no problem of the records."""
+    from catalog.text import counted
+    from catalog.verify.ledger import Ledger
+
+    stale = {}
+    for paper in library.papers:
+        ledger = Ledger.load(paper.id)
+        entries = sum(ledger.is_stale(entry, paper) for entry in ledger.entries) + ledger.mutation_is_stale(paper)
+        if entries:
+            stale[paper.id] = entries
+    if stale:
+        papers = ", ".join(f"{paper} ({entries})" for paper, entries in stale.items())
+        yield f"{counted(sum(stale.values()), 'stale result')}, of {papers}"
+        yield "repro verify --only stale --record measures them again, repro mutate ID --record the errors in a module"
 
 
 # --- Verification ----------------------------------------------------------------------------------------------------
 
+_Jobs = Annotated[int | None, typer.Option(min=1, metavar="N", help="How many at a time; one a core if omitted.")]
 
-@app.command()
+
+class _WithRevision(TyperCommand):
+    """A command whose --changed may stand alone."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        for place, argument in reversed(list(enumerate(args))):
+            if argument == "--changed" and (args[place + 1 :] or ["-"])[0].startswith("-"):
+                args[place] = "--changed=HEAD"
+        return super().parse_args(ctx, args)
+
+
+@app.command(cls=_WithRevision)
 def verify(
     names: Annotated[
         list[str] | None,
         typer.Argument(metavar="ID", help="Papers, or whole families.", autocompletion=completion.names),
     ] = None,
     everything: Annotated[bool, typer.Option("--all", help="Every paper that has claims.")] = False,
+    topic: Annotated[
+        str | None,
+        typer.Option(
+            metavar="TOPIC", help="Only papers on a topic and those under it.", autocompletion=completion.topics
+        ),
+    ] = None,
+    family: Annotated[
+        str | None, typer.Option(metavar="FAMILY", help="Only members of a family.", autocompletion=completion.families)
+    ] = None,
+    changed: Annotated[
+        str | None,
+        typer.Option(
+            metavar="[REV]",
+            help="Only papers of which something differs from this revision of the project; HEAD if omitted.",
+        ),
+    ] = None,
     tier: Annotated[
         list[str] | None,
         typer.Option(
@@ -312,9 +361,22 @@ def verify(
             autocompletion=completion.claims,
         ),
     ] = None,
+    only: Annotated[
+        list[Recorded] | None,
+        typer.Option(
+            help="Only claims of which the results say this: a verdict, stale, or nothing; several are allowed."
+        ),
+    ] = None,
     record: Annotated[
         bool, typer.Option("--record", help="Keep what was measured, in the results of the project.")
     ] = False,
+    jobs: _Jobs = None,
+    timeout: Annotated[
+        float, typer.Option(min=1, metavar="SECONDS", help="Stop a paper after this time; training runs excepted.")
+    ] = 300,
+    memory: Annotated[
+        int, typer.Option(min=256, metavar="MEGABYTES", help="Stop a paper that wants more memory than this.")
+    ] = 8192,
     data: Annotated[
         Path | None,
         typer.Option(metavar="DIR", help="Where data sets lie; REPRO_DATA if omitted. Others are downloaded."),
@@ -327,91 +389,131 @@ def verify(
 ) -> None:
     """Measure what papers claim, and hold it against what they print.
 
+    Each paper is measured in a process of its own; what happens to that is the paper's failure and no other's.
     Training runs take minutes, so they are run only with --tier training; those that take a GPU only with --claim.
-    Exit status 0: no claim failed. 1: at least one did.
+    Ctrl-C stops at once, and loses nothing that was measured. Exit status 0: no claim failed. 1: at least one did.
     """
-    from catalog.verify.ledger import Ledger
-    from catalog.verify.runner import verify as measure
+    from catalog.records import Status
+    from catalog.verify import selection
+    from catalog.verify.isolated import Limits, cores, warm_up
 
-    if bool(names) == everything:
+    selectors = (topic, family, changed, only)
+    if bool(names) == everything and (names or not any(selectors)):
         raise CatalogError("name the papers to verify, or say --all for every paper that has claims")
-    library = _library()
-    found = library.papers if everything else [paper for name in names or () for paper in library.resolve(name)]
-    papers = list({paper.id: paper for paper in found}.values())
-    if len(papers) > 1:
-        papers = [paper for paper in papers if paper.claims] or papers
-    source = _source(papers, tier or (), claim or (), data, accept_data_mismatch)
-    reports: list[PaperReport] = []
-    for paper in papers:
-        ledger = Ledger.load(paper.id)
-        with _progress(paper.id) as (tell, tell_step):
-            report = measure(
-                paper,
-                tiers=tier,
-                claims=_asked_of(paper, papers, claim),
-                source=source,
-                on_claim=tell,
-                on_step=tell_step,
-            )
-        if not as_json:
-            _print([""] if reports else [])
-            _print_report(report, ledger, full=bool(claim), compare=not record)
-        if record:
-            _record(report, ledger)
-        reports.append(report)
-    total = {verdict: sum(report.summary[verdict] for report in reports) for verdict in reports[0].summary}
+    warm_up()  # it imports torch while the records are read
+    papers = selection.choose(_library(), names or (), topic=topic, family=family, changed=changed)
+    asked = selection.requests(papers, tiers=tier or (), claims=claim or (), only=only or ())
+    source = _source(asked, data, accept_data_mismatch)
+    limits = Limits(timeout, memory)
+    reports = _measure(asked, jobs or cores(), limits, source, record=record, full=bool(claim), quiet=as_json)
+    total = {verdict.value: sum(report.summary[verdict] for report in reports) for verdict in Status}
     if as_json:
         documents = [report.as_dict() for report in reports]
-        _print_json(documents[0] if len(papers) == 1 else {"papers": documents, "summary": total})
-    elif len(papers) > 1:
+        # One paper that is named is one document; a selection is a list, whatever it finds.
+        alone = bool(names) and len(papers) == len(documents) == 1
+        _print_json(documents[0] if alone else {"papers": documents, "summary": total})
+    elif len(asked) != 1:
         from catalog.show import in_short
 
-        _print(["", f"{len(papers)} papers: {in_short(total) or 'no claims'}"])
+        _print([f"{len(asked)} papers: {in_short(total) or 'no claims'}"] if asked else ["nothing to verify"])
     if any(report.failed for report in reports):
         raise typer.Exit(1)
 
 
-def _asked_of(paper: Paper, papers: list[Paper], claims: list[str] | None) -> list[str] | None:
-    """Of several papers each is asked for the claims it has; one that none has stays, and is an error then."""
-    if not claims:
-        return None
-    elsewhere = {known.id for other in papers if other is not paper for known in other.claims}
-    return [claim for claim in claims if claim not in elsewhere or claim in {known.id for known in paper.claims}]
+def _measure(
+    requests: Sequence[Request],
+    jobs: int,
+    limits: Limits,
+    source: Source,
+    *,
+    record: bool,
+    full: bool,
+    quiet: bool,
+) -> list[PaperReport]:
+    """Measure, and print and record what comes of each paper as it comes. The reports are in the order of requests."""
+    from catalog.progress import Progress
+    from catalog.verify.batch import Finished, Measured, measure
+    from catalog.verify.ledger import Ledger
+    from catalog.verify.runner import PaperReport, forget
+
+    reports: dict[str, PaperReport] = {}
+    partly: dict[str, list[ClaimReport]] = {request.paper.id: [] for request in requests}
+    width = max((len(paper) for paper in partly), default=0)
+    events = measure(requests, jobs=jobs, limits=limits, source=source)
+    with Progress({request.paper.id: len(request.selection) for request in requests}) as progress:
+        try:
+            for event in events:
+                progress.tell(event)
+                match event:
+                    case Measured(paper=paper, report=claim):
+                        partly[paper].append(claim)
+                    case Finished(report=report, seconds=seconds):
+                        reports[report.paper] = report
+                        ledger = Ledger.load(report.paper)
+                        if not quiet:
+                            alone = len(requests) == 1
+                            _print_report(
+                                report, ledger, seconds, alone=alone, full=full, compare=not record, pad=width
+                            )
+                        if record:
+                            _record(report, ledger, say=not quiet)
+                        forget(report)
+        except KeyboardInterrupt:
+            events.close()  # which ends what is under way
+            for request in requests:
+                measured = tuple(partly[request.paper.id])
+                if record and measured and request.paper.id not in reports:
+                    report = PaperReport(request.paper, measured)
+                    _record(report, Ledger.load(report.paper), say=False)
+                    forget(report)
+            claims = sum(map(len, partly.values()))
+            _say(
+                f"interrupted: {len(reports)} of {len(requests)} papers are done, with {claims} claims measured"
+                f"{', which are recorded' if record else ''}"
+            )
+            raise
+    return [reports[request.paper.id] for request in requests]
 
 
-def _print_report(report: PaperReport, ledger: Ledger, *, full: bool, compare: bool) -> None:
-    from catalog.show import report_view
+def _print_report(
+    report: PaperReport, ledger: Ledger, seconds: float, *, alone: bool, full: bool, compare: bool, pad: int
+) -> None:
+    """All claims of a paper that is alone, one line for a paper among others."""
+    from catalog.show import report_line, report_view
 
-    nothing = "none of its claims is asked for" if report.record.claims else "no claims are recorded yet"
-    _print(report_view(report.as_dict(), _width(), full=full, nothing=nothing))
+    if alone:
+        nothing = "none of its claims is asked for" if report.record.claims else "no claims are recorded yet"
+        _print(report_view(report.as_dict(), _width(), full=full, nothing=nothing))
+    else:
+        _print(report_line(report.as_dict(), _width(), seconds=seconds, megabytes=report.megabytes, pad=pad))
     if compare and (differences := ledger.differences(report)):
-        _print(["otherwise than recorded:", *(f"    {line}" for line in differences.splitlines())])
+        indent = "" if alone else "    "
+        _print([f"{indent}otherwise than recorded:", *(f"{indent}    {line}" for line in differences.splitlines())])
 
 
-def _record(report: PaperReport, ledger: Ledger) -> None:
+def _record(report: PaperReport, ledger: Ledger, *, say: bool) -> None:
     from catalog import paths
 
     written = ledger.record(report)
-    file = _nearby(paths.results_folder() / f"{report.paper}.yaml")
-    _say(f"recorded in {file}" if written else f"{file} says the same already")
+    if say:
+        file = _nearby(paths.results_folder() / f"{report.paper}.yaml")
+        _say(f"recorded in {file}" if written else f"{file} says the same already")
 
 
-def _source(
-    papers: Iterable[Paper], tiers: Collection[str], claims: Collection[str], folder: Path | None, accept_mismatch: bool
-) -> Source:
+def _source(requests: Iterable[Request], folder: Path | None, accept_mismatch: bool) -> Source:
     """See to the data of the training runs that will be run, here, where there is a terminal to say how far it is."""
     from catalog.datasets import MissingData, Source, obtain
     from catalog.records import Tier
     from catalog.verify.training import needs
 
-    wanted = {
-        claim.training.data
-        for paper in papers
-        for claim in paper.claims
-        if claim.training is not None
-        and (claim.id in claims or (not claims and Tier.TRAINING in tiers))
-        and not needs(paper.id, claim, asked=True, by_name=claim.id in claims)
-    }
+    wanted = set()
+    for request in requests:
+        for claim in request.selection:
+            by_name = claim.id in (request.claims or ())
+            if claim.training is None or not (by_name or Tier.TRAINING in (request.tiers or ())):
+                continue
+            if not needs(request.paper.id, claim, asked=True, by_name=by_name):
+                wanted.add(claim.training.data)
     absent = {}
     for name in sorted(wanted - {"synthetic"}):
         try:
@@ -446,33 +548,6 @@ def _downloading() -> Iterator[Callable[[str, int, int | None], None]]:
         bars.stop()
 
 
-@contextmanager
-def _progress(paper: str) -> Iterator[tuple[Callable[[object], None], Callable[[str], None]]]:
-    """Says on a terminal how far the measuring of a paper is, on a line that is gone afterwards."""
-    if not sys.stderr.isatty():
-        yield lambda _: None, lambda _: None
-        return
-    claims = count(1)
-    claim = 0
-
-    def tell(_: object = None) -> None:
-        nonlocal claim
-        claim = next(claims)
-        tell_step("")
-
-    def tell_step(step: str) -> None:
-        line = f"measuring {paper}, claim {claim} … {step}"
-        sys.stderr.write(f"\r\x1b[K{line[: _width() - 1]}")
-        sys.stderr.flush()
-
-    tell()
-    try:
-        yield tell, tell_step
-    finally:
-        sys.stderr.write("\r\x1b[K")
-        sys.stderr.flush()
-
-
 @app.command()
 def mutate(
     name: Annotated[
@@ -480,9 +555,8 @@ def mutate(
     ],
     n: Annotated[int, typer.Option("--n", min=1, metavar="N", help="How many errors to make.")] = 40,
     seed: Annotated[int, typer.Option(metavar="SEED", help="Which of the possible errors.")] = 0,
-    jobs: Annotated[
-        int | None, typer.Option(min=1, metavar="JOBS", help="How many to try at a time; one a core if omitted.")
-    ] = None,
+    record: Annotated[bool, typer.Option("--record", help="Keep the score, in the results of the project.")] = False,
+    jobs: _Jobs = None,
     as_json: _Json = False,
 ) -> None:
     """Make small errors in a paper's module, one at a time, and list those that no claim notices.
@@ -490,33 +564,25 @@ def mutate(
     An error is a changed number, stride or padding, a layer or an activation left out or exchanged, two neighbours
     swapped. It is caught when a structure, property or parity claim turns red.
     """
-    from catalog.text import counted
+    from catalog.progress import counting
+    from catalog.show import mutation_view
     from catalog.verify.isolated import cores
-    from catalog.verify.mutation import Fate
+    from catalog.verify.ledger import Ledger
     from catalog.verify.mutation import mutate as make_errors
 
     library = _library()
     papers = library.resolve(name)
     if len(papers) != 1:
         raise CatalogError(f"'{name}' is a family; name one of its papers: {', '.join(paper.id for paper in papers)}")
-    with _progress(papers[0].id) as (tell, _):
-        report = make_errors(papers[0], n=n, seed=seed, jobs=jobs or cores(), on_outcome=tell)
+    (paper,) = papers
+    with counting(f"errors in {paper.id}", n) as tell:
+        report = make_errors(paper, n=n, seed=seed, jobs=jobs or cores(), on_outcome=tell)
     if as_json:
         _print_json(report.as_dict())
-        return
-    for outcome in report.outcomes:
-        if outcome.fate is not Fate.CAUGHT:
-            _print(
-                [f"{outcome.fate.value}: line {outcome.mutant.line}, {outcome.mutant.error}", outcome.mutant.diff, ""]
-            )
-    score = "" if report.score is None else f" ({report.score:.0%})"
-    _print(
-        [
-            f"{report.paper}: {counted(len(report.outcomes), 'error')} of {report.possible} possible ones, "
-            f"{report.counts['caught']} caught{score}, {report.counts['survived']} survived, "
-            f"{report.counts['equivalent']} make no difference"
-        ]
-    )
+    else:
+        _print(mutation_view(report.as_dict(), {known.change: known.why for known in paper.survivors}, _width()))
+    if record:
+        Ledger.load(paper.id).record_mutation(report, paper)
 
 
 # --- The site --------------------------------------------------------------------------------------------------------
@@ -594,7 +660,10 @@ def _print_record(library: Library, record: Paper | ExternalWork | Family) -> No
 
     match record:
         case Paper():
-            _print(views.paper_view(library, record, _recorded(record), _width()))
+            from catalog.verify.ledger import Ledger
+
+            errors = Ledger.load(record.id).mutation
+            _print(views.paper_view(library, record, _recorded(record), _width(), errors=errors))
         case Family():
             _print(views.family_view(library, record, _width()))
         case _:

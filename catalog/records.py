@@ -42,6 +42,7 @@ __all__ = [
     "DeviationCause",
     "ExternalWork",
     "Family",
+    "KnownSurvivor",
     "Links",
     "Measure",
     "Paper",
@@ -398,6 +399,13 @@ class Claim(Record):
             raise ValueError(f"a check can use {', '.join(known)}, not '{training.data}'")
 
 
+class KnownSurvivor(Record):
+    """A small error in the module that no claim can notice."""
+
+    change: Text = Field(description="the changed line as repro mutate prints it: old → new")
+    why: Text = Field(description="why nothing the paper says is hurt by it")
+
+
 # --- Works -----------------------------------------------------------------------------------------------------------
 
 
@@ -455,6 +463,7 @@ class Paper(Work):
         None, description="partial: the module holds only what other modules import of it so far"
     )
     claims: list[Claim] = []
+    survivors: list[KnownSurvivor] = Field([], description="errors in the module that its claims need not notice")
 
     @field_validator("claims")
     @classmethod

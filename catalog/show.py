@@ -5,6 +5,7 @@ Every function gives whole lines, in colour; :mod:`catalog.cli` takes the colour
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from catalog.outline import Edge, Outline
     from catalog.questions import Remark
     from catalog.records import ExternalWork, Family, Paper, Work
+    from catalog.verify.ledger import MutationScore
 
 __all__ = [
     "NOT_MEASURED",
@@ -39,9 +41,11 @@ __all__ = [
     "in_short",
     "led_to",
     "lineage_tree",
+    "mutation_view",
     "paper_table",
     "paper_view",
     "remark_lines",
+    "report_line",
     "report_view",
     "work_view",
 ]
@@ -156,7 +160,9 @@ def _with_part(name: str, part: str | None) -> str:
 # --- Papers and families ---------------------------------------------------------------------------------------------
 
 
-def paper_view(library: Library, paper: Paper, statuses: Mapping[str, str], width: int) -> Iterator[str]:
+def paper_view(
+    library: Library, paper: Paper, statuses: Mapping[str, str], width: int, *, errors: MutationScore | None = None
+) -> Iterator[str]:
     """Everything about a paper.
 
     Args:
@@ -164,6 +170,7 @@ def paper_view(library: Library, paper: Paper, statuses: Mapping[str, str], widt
         paper: the paper.
         statuses: the recorded verdict on each of its claims; one that is missing is not measured yet.
         width: columns to fill.
+        errors: how many deliberate errors in its module its claims were found to catch.
     """
 
     def work(key: str) -> str:
@@ -195,6 +202,12 @@ def paper_view(library: Library, paper: Paper, statuses: Mapping[str, str], widt
             source = f" {dim(f'({claim.source})')}" if claim.source else ""
             rows.append((f"  {status(verdict)}", f"{bold(claim.id)}: {claim.statement}{source}"))
         yield from columns(rows, width=width)
+    if errors is not None and errors.score is not None:
+        made = errors.errors - errors.equivalent
+        yield ""
+        yield from wrap(
+            f"They catch {errors.caught} of {made} deliberate errors in the module ({errors.score:.0%}).", width
+        )
     yield from _section("How to run it", _how_to_run(paper), width)
 
 
@@ -425,6 +438,53 @@ def _values(claim: Mapping[str, Any], *, full: bool) -> tuple[str, str]:
     if not full:
         left, right = ([shortened(line, 36) for line in lines] for lines in (left, right))
     return "\n".join([*left, *(rest if measured else [])]), "\n".join([*right, *([] if measured else rest)])
+
+
+def report_line(
+    report: Mapping[str, Any], width: int, *, seconds: float, megabytes: int | None, pad: int
+) -> Iterator[str]:
+    """One line for a paper among others, and beneath it what failed and why.
+
+    Args:
+        report: a paper's report as `repro verify --json` prints it.
+        width: columns to fill.
+        seconds: how long the paper took.
+        megabytes: the most memory that its process held, if it had one.
+        pad: columns for the names of papers.
+    """
+    used = f"{seconds:7.1f} s" + (f"{megabytes:7,} MB" if megabytes else " " * 10)
+    name = report["paper"]
+    yield f"{bold(name)}{' ' * (pad - len(name))}{used}  {in_short(report['summary']) or 'nothing to verify'}"
+    for claim in report["claims"]:
+        if claim["status"] == "failed":
+            yield from wrap(f"{status('failed')} {bold(claim['id'])}: {claim['reason']}", width, " " * 4, " " * 8)
+
+
+def mutation_view(report: Mapping[str, Any], known: Mapping[str, str], width: int) -> Iterator[str]:
+    """The deliberate errors that no claim noticed, and how many there were.
+
+    Args:
+        report: what `repro mutate --json` prints.
+        known: why some of them need not be noticed, by their change.
+        width: columns to fill.
+    """
+    for mutant in report["mutants"]:
+        if mutant["fate"] == "caught":
+            continue
+        yield f"{mutant['fate']}: line {mutant['line']}, {mutant['error']}"
+        yield mutant["diff"]
+        if mutant["fate"] == "survived":
+            why = known.get(mutant["change"])
+            yield from wrap(why or "not explained yet: under survivors in the record, with why", width, " " * 4)
+            if why is None:
+                yield f"    change: {json.dumps(mutant['change'], ensure_ascii=False)}"
+        yield ""
+    score = "" if report["score"] is None else f" ({report['score']:.0%})"
+    yield (
+        f"{report['paper']}: {counted(len(report['mutants']), 'error')} of {report['possible']} possible ones, "
+        f"{report['caught']} caught{score}, {report['survived']} survived, "
+        f"{report['equivalent']} make no difference"
+    )
 
 
 def in_short(counts: Mapping[str, int]) -> str:

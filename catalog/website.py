@@ -33,7 +33,7 @@ from catalog.errors import CatalogError
 from catalog.graph import Lineage, lineage
 from catalog.records import Ancestor, Claim, Comparator, ExternalWork, Family, Paper, Relation, Status, Tier, Topic
 from catalog.show import NOT_MEASURED
-from catalog.verify.ledger import Entry, Ledger
+from catalog.verify.ledger import Entry, Ledger, MutationScore
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -293,6 +293,15 @@ class _Catalogue:
         entries = (result.entry for result in self.results[paper.id] if result.entry)
         found = {(entry.date, entry.device, entry.versions.get("torch", "")) for entry in entries}
         return [f"on {_date(date)} with torch {torch} on {device}" for date, device, torch in sorted(found)]
+
+    def errors(self, paper: Paper) -> tuple[MutationScore, bool] | None:
+        """How many deliberate errors in a module its claims caught, and whether that speaks of older code."""
+        ledger = Ledger.load(paper.id)
+        return (ledger.mutation, ledger.mutation_is_stale(paper)) if ledger.mutation is not None else None
+
+    def why(self, paper: Paper, change: str) -> str:
+        """Why the claims of a paper need not notice a change of its module; empty where nobody has said."""
+        return next((known.why for known in paper.survivors if known.change == change), "")
 
     def tally(self, paper: Paper) -> dict[str, int]:
         """How many claims of a paper have which status."""

@@ -17,10 +17,10 @@ from typer.testing import CliRunner, Result
 
 from catalog import Library, cli, completion, paths, show
 from catalog.datasets import MissingData, Source
+from catalog.errors import CatalogError
 from catalog.graph import lineage
 from catalog.names import UnknownName
-from catalog.records import Claim, Comparator, Paper
-from catalog.verify.training import Outcome
+from catalog.records import Comparator, Paper, Status
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -390,22 +390,49 @@ def test_verify_as_json(library: Library) -> None:
 
 
 def test_verify_of_several_papers() -> None:
-    text = repro("verify", "xception", "lenet", "xception", "--claim", "parameters").stdout
-    assert text.count("parameters") == 2
-    assert text.splitlines()[-1] == "2 papers: 2 verified"
+    *papers, total = repro("verify", "xception", "lenet", "xception", "--claim", "parameters").stdout.splitlines()
+    assert sorted(re.sub(r" +[\d.]+ s +[\d,]+ MB +", ": ", line) for line in papers) == [
+        "lenet: 1 verified",
+        "xception: 1 verified",
+    ]
+    assert total == "2 papers: 2 verified"
     report = data("verify", "xception", "lenet", "--claim", "parameters")
     assert [paper["paper"] for paper in report["papers"]] == ["xception", "lenet"]
     assert report["summary"]["verified"] == 2
     assert set(report) == {"papers", "summary"}
-    # Each is asked for what it claims.
+    # Each is asked for what it claims, and who claims nothing of the kind is left out.
     report = data("verify", "xception", "lenet", "--claim", "lenet1-parameters")
-    assert [[claim["id"] for claim in paper["claims"]] for paper in report["papers"]] == [[], ["lenet1-parameters"]]
+    assert [[claim["id"] for claim in paper["claims"]] for paper in report["papers"]] == [["lenet1-parameters"]]
 
 
 def test_verify_of_all_papers_takes_those_that_claim_something(library: Library) -> None:
     report = data("verify", "--all", "--tier", "headline")
-    assert [paper["paper"] for paper in report["papers"]] == [paper.id for paper in library.papers if paper.claims]
+    claiming = [paper for paper in library.papers if any(claim.tier == "headline" for claim in paper.claims)]
+    assert [paper["paper"] for paper in report["papers"]] == [paper.id for paper in claiming]
     assert report["summary"]["not run"] > 0
+
+
+def test_verify_of_a_topic_and_of_a_family() -> None:
+    arguments = ("verify", "--tier", "headline")
+    papers = {paper["paper"] for paper in data(*arguments, "--topic", "cross-channel correlations")["papers"]}
+    assert "xception" in papers
+    assert "resnet" not in papers
+    papers = {paper["paper"] for paper in data(*arguments, "--family", "residual")["papers"]}
+    assert "resnet" in papers
+    assert "xception" not in papers
+    assert "no family but a paper" in complaint("verify", "--family", "xception")
+
+
+@pytest.mark.usefixtures("_results_of_nobody")
+def test_verify_by_what_the_results_say() -> None:
+    assert repro("verify", "xception", "--only", "failed").stdout == "nothing to verify\n"
+    assert data("verify", "xception", "--only", "failed") == {"papers": [], "summary": dict.fromkeys(Status, 0)}
+    repro("verify", "xception", "--claim", "parameters", "--record")
+    report = data("verify", "xception", "--only", "verified")
+    assert [claim["id"] for claim in report["claims"]] == ["parameters"]
+    left = {claim["id"] for claim in data("verify", "xception", "--only", "nothing", "--tier", "structure")["claims"]}
+    assert "macs" in left
+    assert "parameters" not in left
 
 
 @pytest.mark.parametrize("arguments", [(), ("--all", "xception")])
@@ -551,11 +578,12 @@ def test_colour_on_a_terminal_unless_somebody_objects() -> None:
 
 
 def test_progress_on_a_terminal_is_gone_afterwards() -> None:
-    seen = _on_a_terminal("verify", "xception", "--claim", "parameters", NO_COLOR="1")
-    before, _, after = seen.rpartition("\r\x1b[K")
-    assert "measuring xception" in before
-    assert "measuring" not in after
-    assert "22,855,952" in after
+    seen = _on_a_terminal("verify", "xception", "lenet", "--tier", "structure", NO_COLOR="1", TERM="xterm")
+    assert re.search(r"xception +\d+ of \d+ +\d+ s +\w+", seen), "a table"
+    assert "1 of 2 papers" in seen
+    *_, last = seen.split("\x1b[2K")  # the table is taken away line by line
+    assert "2 papers: " in last
+    assert "of 2 papers" not in last
 
 
 # --- Training --------------------------------------------------------------------------------------------------------
@@ -569,36 +597,24 @@ def test_training_is_not_run_unasked() -> None:
     assert claim["reason"].startswith("needs a GPU")
 
 
-@pytest.fixture
-def training_runs(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, Source | None]]:
-    """The training runs that would be run, and from which data."""
-    runs: list[tuple[str, Source | None]] = []
-
-    def measure(paper: str, claim: Claim, *_: object, source: Source | None, tell: object) -> Outcome:
-        runs.append((claim.id, source))
-        return Outcome(0.05, {}, "abc", True, "cpu", "", 1.0)
-
-    monkeypatch.setattr("catalog.verify.training.measure", measure)
-    return runs
-
-
-def test_data_of_training_runs(
-    training_runs: list[tuple[str, Source | None]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_data_of_training_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     obtained: list[tuple[str, Path | None, bool]] = []
+    given: list[Source] = []
 
     def obtain(name: str, *, folder: Path | None, accept_mismatch: bool, progress: object) -> None:
         obtained.append((name, folder, accept_mismatch))
 
+    def measure(requests: object, *, source: Source, **_: object) -> None:
+        given.append(source)
+        raise CatalogError("nothing is trained here")
+
     monkeypatch.setattr("catalog.datasets.obtain", obtain)
-    repro("verify", "lenet", "--tier", "training", "--data", str(tmp_path))
-    repro("verify", "lenet", "--claim", "learns-digits", "--accept-data-mismatch")
-    repro("verify", "lenet", "--claim", "parameters", "--data", str(tmp_path))
+    monkeypatch.setattr("catalog.verify.batch.measure", measure)
+    complaint("verify", "lenet", "--tier", "training", "--data", str(tmp_path))
+    complaint("verify", "lenet", "--claim", "learns-digits", "--accept-data-mismatch")
+    complaint("verify", "lenet", "--claim", "parameters", "--data", str(tmp_path))
     assert obtained == [("mnist", tmp_path, False), ("mnist", None, True)], "only where a run needs them"
-    assert training_runs == [
-        ("learns-digits", Source(tmp_path)),
-        ("learns-digits", Source(None, accept_mismatch=True)),
-    ]
+    assert given == [Source(tmp_path), Source(None, accept_mismatch=True), Source(tmp_path)]
 
 
 def test_data_that_cannot_be_had(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -8,22 +8,25 @@ else is touched. Workers end with the program that started them.
 from __future__ import annotations
 
 import contextlib
+import ctypes
+import math
 import multiprocessing
 import os
 import resource
 import signal
+import threading
 import time
 from collections import deque
 from dataclasses import dataclass, field
-from multiprocessing import connection
+from multiprocessing import connection, forkserver
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator
     from multiprocessing.connection import Connection
     from multiprocessing.process import BaseProcess
 
-__all__ = ["Ended", "Limits", "Said", "Started", "Task", "cores", "run"]
+__all__ = ["Ended", "Limits", "Said", "Started", "Task", "cores", "run", "warm_up"]
 
 _PRELOADED = ["torch", "catalog.cli", "catalog.verify.runner"]
 """What the server imports before it forks; none of it may start a thread."""
@@ -33,8 +36,8 @@ _PRELOADED = ["torch", "catalog.cli", "catalog.verify.runner"]
 class Limits:
     """What one task may use."""
 
-    seconds: float = 600.0
-    """Time, from its start."""
+    seconds: float = 300.0
+    """Time, from its start; infinity is allowed."""
     megabytes: int = 8192
     """Memory, besides what a worker has when it starts."""
 
@@ -49,6 +52,7 @@ class Task:
     name: str
     function: Callable[..., object]
     arguments: tuple[Any, ...] = ()
+    limits: Limits = Limits()
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,27 +105,42 @@ def cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def run(tasks: Sequence[Task], *, jobs: int, limits: Limits) -> Iterator[Started | Said | Ended]:
+def warm_up() -> None:
+    """Start the server, which takes a second or two to import torch, before there is anything to do for it."""
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(_PRELOADED)
+    # Ctrl-C is for the program, also while the server imports what it needs; that a signal is ignored is inherited.
+    in_main_thread = threading.current_thread() is threading.main_thread()
+    handler = signal.signal(signal.SIGINT, signal.SIG_IGN) if in_main_thread else None
+    try:
+        forkserver.ensure_running()
+    finally:
+        if in_main_thread:
+            signal.signal(signal.SIGINT, handler)
+
+
+def run(tasks: Iterable[Task] | deque[Task], *, jobs: int) -> Iterator[Started | Said | Ended]:
     """Run tasks side by side, each in a process of its own, and yield what happens as it happens.
 
     Closing the iterator, or an exception in its consumer such as a KeyboardInterrupt, ends all workers at once.
 
     Args:
-        tasks: what to do, begun in this order.
+        tasks: what to do, begun in this order. To a deque the consumer may add tasks while others run.
         jobs: how many workers run at a time; each uses one thread for arithmetic when there are several.
-        limits: for each task.
     """
+    warm_up()
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(_PRELOADED)
-    waiting, running = deque(tasks), list[_Worker]()
+    waiting = tasks if isinstance(tasks, deque) else deque(tasks)
+    running = list[_Worker]()
     threads = max(1, cores() // jobs)
     try:
         while waiting or running:
             while waiting and len(running) < jobs:
-                running.append(_start(context, waiting.popleft(), limits, threads))
+                running.append(_start(context, waiting.popleft(), threads))
                 yield Started(running[-1].task)
-            patience = max(0.0, min(limits.seconds - worker.seconds for worker in running))
-            ready = connection.wait([worker.ear for worker in running], timeout=patience)
+            patience = max(0.0, min(worker.task.limits.seconds - worker.seconds for worker in running))
+            ears = [worker.ear for worker in running]
+            ready = connection.wait(ears, timeout=None if math.isinf(patience) else patience)
             for worker in list(running):
                 if worker.ear in ready:
                     message = _heard(worker.ear)
@@ -131,8 +150,8 @@ def run(tasks: Sequence[Task], *, jobs: int, limits: Limits) -> Iterator[Started
                     # Nobody holds the other end any more: the worker is over, or about to be.
                     worker.process.join(timeout=5)
                     reason = _why(worker.process.exitcode)
-                elif worker.seconds >= limits.seconds:
-                    reason = f"took longer than {limits.seconds:g} s and was stopped"
+                elif worker.seconds >= worker.task.limits.seconds:
+                    reason = f"took longer than {worker.task.limits.seconds:g} s and was stopped"
                 else:
                     continue
                 worker.kill()
@@ -173,23 +192,26 @@ def _why(code: int | None) -> str | None:
 _OUT_OF_MEMORY = 86
 
 
-def _start(context: Any, task: Task, limits: Limits, threads: int) -> _Worker:
+def _start(context: Any, task: Task, threads: int) -> _Worker:
     ear, mouth = context.Pipe(duplex=False)
-    process = context.Process(target=_work, args=(mouth, task, limits, threads), daemon=True, name=task.name)
+    process = context.Process(target=_work, args=(mouth, task, threads), daemon=True, name=task.name)
     process.start()
     mouth.close()  # only the worker holds it now, so that its end is heard
     return _Worker(task, process, ear)
 
 
-def _work(mouth: Connection, task: Task, limits: Limits, threads: int) -> None:
+def _work(mouth: Connection, task: Task, threads: int) -> None:
     """What a worker does."""
     os.setsid()  # Ctrl-C is for the program, which then ends its workers
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    with contextlib.suppress(OSError, AttributeError):
+        # The server ends with the program, and with the server a worker that is too busy to notice. Linux knows how.
+        ctypes.CDLL(None).prctl(1, signal.SIGKILL)
     nothing = os.open(os.devnull, os.O_RDWR)
     for stream in (0, 1, 2):
         os.dup2(nothing, stream)
     with contextlib.suppress(ValueError, OSError):  # some systems know no such limit
-        allowed = _memory_now() + limits.megabytes * 2**20
+        allowed = _memory_now() + task.limits.megabytes * 2**20
         resource.setrlimit(resource.RLIMIT_AS, (allowed, allowed))
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     import torch

@@ -5,13 +5,17 @@ is written by ``repro verify --record`` alone, all of it or nothing, and only wh
 
 An entry speaks of the code and of the claim that it was measured with, by their fingerprints. When these change it is
 stale: not wrong, but to be measured again. Reading a ledger imports neither torch nor any reproduction.
+
+Besides the claims a file holds how many deliberate errors in the module they caught (``repro mutate --record``).
 """
 
 from __future__ import annotations
 
 import ast
+import contextlib
 import datetime
 import json
+import os
 import platform
 from functools import cache
 from hashlib import blake2b
@@ -22,18 +26,20 @@ from pydantic import Field, ValidationError
 
 from catalog import paths
 from catalog.errors import CatalogError, Problem
-from catalog.records import Identifier, Record, Status, Text
+from catalog.records import Identifier, Record, Status, Text, Tier
 from catalog.source import SourceError, human, parse
+from catalog.verify.peers import LIBRARIES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
     from catalog.records import Claim, Paper
+    from catalog.verify.mutation import MutationReport
     from catalog.verify.runner import ClaimReport, PaperReport
     from catalog.verify.training import Outcome
 
-__all__ = ["CPU", "Entry", "Ledger", "LedgerError", "fingerprints"]
+__all__ = ["CPU", "Entry", "Ledger", "LedgerError", "MutationScore", "Survivor", "fingerprints", "sources"]
 
 CPU = "cpu"
 """The environment of whatever needs no accelerator; others have the name of theirs."""
@@ -62,17 +68,45 @@ class Entry(Record):
     fingerprints: dict[str, str] = Field(description="of the code and of the claim")
 
 
+class Survivor(Record):
+    """A deliberate error that no claim noticed."""
+
+    error: Text
+    change: Text
+
+
+class MutationScore(Record):
+    """How many deliberate errors in a module the claims of its paper caught."""
+
+    errors: int = Field(description="how many were made, drawn by lot")
+    possible: int = Field(description="how many can be made")
+    caught: int
+    equivalent: int = Field(description="of those not caught: shown to make no difference")
+    survivors: list[Survivor] = Field([])
+    seed: int
+    date: Text
+    fingerprints: dict[str, str] = Field(description="of the code, with the checks, and of the claims")
+
+    @property
+    def score(self) -> float | None:
+        """Share of the errors that were caught, of those that may make a difference; none if there is none."""
+        counted = self.caught + len(self.survivors)
+        return self.caught / counted if counted else None
+
+
 class _File(Record):
     paper: Identifier
-    entries: list[Entry]
+    mutation: MutationScore | None = None
+    entries: list[Entry] = Field([])
 
 
 class Ledger:
     """What is known of the claims of one paper."""
 
-    def __init__(self, paper: str, entries: tuple[Entry, ...] = ()) -> None:
+    def __init__(self, paper: str, entries: tuple[Entry, ...] = (), mutation: MutationScore | None = None) -> None:
         self.paper = paper
         self.entries = entries
+        self.mutation = mutation
 
     @classmethod
     def load(cls, paper: str) -> Ledger:
@@ -84,7 +118,8 @@ class Ledger:
         for folder in (paths.results_folder(), paths.REPRODUCTIONS / "results"):
             path = folder / f"{paper}.yaml"
             if path.exists():
-                return cls(paper, _read(path, paper))
+                file = _read(path, paper)
+                return cls(paper, tuple(file.entries), file.mutation)
         return cls(paper)
 
     def entry(self, claim: str, environment: str | None = None) -> Entry | None:
@@ -101,12 +136,16 @@ class Ledger:
         claim = next((claim for claim in paper.claims if claim.id == entry.claim), None)
         return claim is None or entry.fingerprints != fingerprints(paper.id, claim)
 
+    def mutation_is_stale(self, paper: Paper) -> bool:
+        """Whether the code or a claim has changed since errors were made in the module."""
+        return self.mutation is not None and self.mutation.fingerprints != _fingerprints_of_all(paper)
+
     def record(self, report: PaperReport, environment: str = CPU, device: str = "") -> bool:
         """Take over what was measured, and write the file if that changes anything.
 
         What was measured again with the same code, claim, result and verdict keeps its entry and its date. Entries of
         other environments and of claims that the report does not have stay; those of claims that the paper no longer
-        makes go.
+        makes go. What another program has recorded since this ledger was read is kept as well.
 
         Args:
             report: what came of the claims.
@@ -124,21 +163,63 @@ class Ledger:
             if claim.status not in _NOT_MEASURED:
                 entry = self._new(report.paper, claim, environment, device or _processor())
                 measured[entry.claim, entry.environment] = entry
-        known = {(entry.claim, entry.environment): entry for entry in self.entries}
-        for key, entry in measured.items():
-            if key not in known or not _same_result(known[key], entry):
-                known[key] = entry
-        for claim in report.claims:
-            if claim.training is not None:
-                _write_curves(report.paper, claim.id, claim.training)
         order = [claim.id for claim in report.record.claims]
-        kept = [entry for entry in known.values() if entry.claim in order]
-        entries = tuple(sorted(kept, key=lambda entry: (order.index(entry.claim), entry.environment)))
-        if entries == self.entries:
-            return False
-        _write(paths.results_folder() / f"{self.paper}.yaml", _File(paper=self.paper, entries=list(entries)))
-        self.entries = entries
+        with self._changing():
+            known = {(entry.claim, entry.environment): entry for entry in self.entries}
+            for key, entry in measured.items():
+                if key not in known or not _same_result(known[key], entry):
+                    known[key] = entry
+            for claim in report.claims:
+                if claim.training is not None:
+                    _write_curves(report.paper, claim.id, claim.training)
+            kept = [entry for entry in known.values() if entry.claim in order]
+            entries = tuple(sorted(kept, key=lambda entry: (order.index(entry.claim), entry.environment)))
+            if entries == self.entries:
+                return False
+            self._write(entries, self.mutation)
         return True
+
+    def record_mutation(self, report: MutationReport, paper: Paper) -> bool:
+        """Take over how many deliberate errors were caught, and write the file if that changes anything.
+
+        Returns:
+            Whether the file was written.
+
+        Raises:
+            LedgerError: it cannot be written.
+        """
+        survivors = [outcome.mutant for outcome in report.outcomes if outcome.fate == "survived"]
+        score = MutationScore(
+            errors=len(report.outcomes),
+            possible=report.possible,
+            caught=report.counts["caught"],
+            equivalent=report.counts["equivalent"],
+            survivors=[Survivor(error=mutant.error, change=mutant.change) for mutant in survivors],
+            seed=report.seed,
+            date=_today(),
+            fingerprints=_fingerprints_of_all(paper),
+        )
+        with self._changing():
+            if self.mutation is not None and self.mutation == score.model_copy(update={"date": self.mutation.date}):
+                return False
+            self._write(self.entries, score)
+        return True
+
+    @contextlib.contextmanager
+    def _changing(self) -> Iterator[None]:
+        """Nobody else writes results meanwhile, and this ledger says what the file says."""
+        folder = paths.results_folder()
+        with _lock(folder):
+            now = type(self).load(self.paper)
+            self.entries, self.mutation = now.entries, now.mutation
+            for left in folder.glob(f".{self.paper}.yaml.*.tmp"):
+                left.unlink(missing_ok=True)  # by a program that was killed while it wrote; nobody else writes now
+            yield
+
+    def _write(self, entries: tuple[Entry, ...], mutation: MutationScore | None) -> None:
+        file = _File(paper=self.paper, mutation=mutation, entries=list(entries))
+        _write(paths.results_folder() / f"{self.paper}.yaml", file)
+        self.entries, self.mutation = entries, mutation
 
     def differences(self, report: PaperReport, environment: str = CPU) -> str:
         """What a report says otherwise than this ledger, a line for each claim; empty when they agree.
@@ -164,15 +245,16 @@ class Ledger:
             if claim.training is not None and outcome.data is not None:
                 data[claim.training.data] = outcome.data
         versions = {"python": platform.python_version(), "torch": metadata.version("torch")}
-        if claim.peer is not None:
-            versions[claim.peer.library] = metadata.version(claim.peer.library)
+        for library in _peers(paper, claim):
+            with contextlib.suppress(metadata.PackageNotFoundError):
+                versions[library] = metadata.version(library)
         return Entry(
             claim=claim.id,
             environment=environment,
             status=report.status,
             reason=report.reason,
             measured=report.measured,
-            date=datetime.datetime.now(datetime.UTC).date().isoformat(),
+            date=_today(),
             seconds=round(report.seconds, 2),
             seeds=claim.training.seeds if claim.training else [],
             data=data,
@@ -196,6 +278,20 @@ def _changes(entry: Entry, report: ClaimReport) -> Iterator[str]:
             yield f"{label}measured {now.get(name, 'nothing')} instead of {before.get(name, 'nothing')}"
 
 
+def _today() -> str:
+    return datetime.datetime.now(datetime.UTC).date().isoformat()
+
+
+def _peers(paper: str, claim: Claim) -> list[str]:
+    """The libraries that a claim is held against: its peer, or whatever of them the checks of the paper import."""
+    if claim.peer is not None:
+        return [claim.peer.library]
+    path = paths.REPRODUCTIONS / "checks" / f"{paper.replace('-', '_')}.py"
+    if claim.tier is not Tier.PARITY or not path.is_file():
+        return []
+    return sorted(_source(path).libraries)
+
+
 def _processor() -> str:
     return f"CPU, {platform.machine() or 'unknown architecture'}"
 
@@ -203,7 +299,7 @@ def _processor() -> str:
 # --- Files -----------------------------------------------------------------------------------------------------------
 
 
-def _read(path: Path, paper: str) -> tuple[Entry, ...]:
+def _read(path: Path, paper: str) -> _File:
     name = f"results/{path.name}"
     try:
         document = parse(path.read_bytes())
@@ -221,12 +317,37 @@ def _read(path: Path, paper: str) -> tuple[Entry, ...]:
             problems.append(Problem(name, None, "", f"and {more} problems more"))
     else:
         if file.paper == paper:
-            return tuple(file.entries)
+            return file
         problems = [
             Problem(name, document.line(("paper",)), "paper", f"'{file.paper}' has its results in another file")
         ]
     advice = "results are written by repro verify --record; delete the file and measure again"
     raise LedgerError("\n".join([*map(str, problems), advice]))
+
+
+@contextlib.contextmanager
+def _lock(folder: Path) -> Iterator[None]:
+    """Wait until no other program writes into a folder, and keep others waiting, at most until this program ends.
+
+    Raises:
+        LedgerError: the folder cannot be made.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise LedgerError(f"results/ cannot be made: {error.strerror or error}") from None
+    try:
+        import fcntl
+    except ImportError:  # Windows has no locks of this kind; files are still written all of them or not at all
+        yield
+        return
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        with contextlib.suppress(OSError):  # nor has every network file system
+            fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(handle)
 
 
 def _write(path: Path, file: _File) -> None:
@@ -267,19 +388,40 @@ def fingerprints(paper: str, claim: Claim) -> dict[str, str]:
     The code is the paper's module, the file of checks if the claim has one, and whatever reproductions these import or
     build, and so on. Comments, docstrings and layout do not count, nor does the version of Python.
     """
-    module = f"{paper.replace('-', '_')}.py"
-    starts = [paths.REPRODUCTIONS / module]
-    if claim.check is not None:
-        starts.append(paths.REPRODUCTIONS / "checks" / module)
+    starts = _own_files(paper)[: 1 if claim.check is None else 2]
     code = [[path.relative_to(paths.REPRODUCTIONS).as_posix(), _source(path).digest] for path in _closure(starts)]
     return {"code": _hash(code), "claim": _hash(claim.model_dump(mode="json", exclude=_PROSE, exclude_defaults=True))}
 
 
+def sources(paper: Paper) -> list[Path]:
+    """The module and the checks of a paper, and whatever reproductions these use, and so on."""
+    return _closure(_own_files(paper.id))
+
+
+def _own_files(paper: str) -> list[Path]:
+    """Where the module of a paper is, if it has one, and where its checks are."""
+    module = f"{paper.replace('-', '_')}.py"
+    return [paths.REPRODUCTIONS / module, paths.REPRODUCTIONS / "checks" / module]
+
+
+def _fingerprints_of_all(paper: Paper) -> dict[str, str]:
+    """What decides which errors are made in a module and whether its claims notice."""
+    found = [fingerprints(paper.id, claim) for claim in paper.claims if claim.tier in _NOTICING]
+    return {
+        "code": _hash(sorted({entry["code"] for entry in found})),
+        "claims": _hash([entry["claim"] for entry in found]),
+    }
+
+
+_NOTICING = (Tier.STRUCTURE, Tier.PROPERTY, Tier.PARITY)
+
+
 class _Source:
-    """What a file of Python says and which reproductions it uses."""
+    """What a file of Python says, and which reproductions and peers it uses."""
 
     def __init__(self, path: Path, content: bytes) -> None:
         self.uses: set[Path] = set()
+        self.libraries: set[str] = set()
         try:
             tree = ast.parse(content)
         except (SyntaxError, ValueError):
@@ -288,6 +430,7 @@ class _Source:
         self.digest = _hash(_bare(tree))
         package = path.relative_to(paths.REPRODUCTIONS.parent).with_suffix("").parts[:-1]
         for name in {name for node in ast.walk(tree) for name in _names_used(node, package)}:
+            self.libraries |= LIBRARIES & set(name[:1])
             if name[:1] == ("reproductions",) and len(name) > 1:
                 used = paths.REPRODUCTIONS.joinpath(*name[1:]).with_suffix(".py")
                 if used.is_file():

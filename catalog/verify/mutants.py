@@ -123,6 +123,13 @@ class Mutant:
         lines = difflib.unified_diff(self.original.splitlines(), self.source.splitlines(), lineterm="", n=0)
         return "\n".join(line for line in lines if not line.startswith(("---", "+++")))
 
+    @property
+    def change(self) -> str:
+        """The error as one line, ``old → new``, which stays the same when lines above it come or go."""
+        lines = self.diff.splitlines()
+        old, new = (" ".join(line[1:].strip() for line in lines if line.startswith(sign)) for sign in "-+")
+        return f"{old} → {new}"
+
 
 def mutants(source: str) -> list[Mutant]:
     """Every small error that can be made in a module's source, in the order of its lines, no two the same."""

@@ -92,6 +92,7 @@ class MutationReport:
                     "error": outcome.mutant.error,
                     "fate": outcome.fate.value,
                     "by": outcome.by,
+                    "change": outcome.mutant.change,
                     "diff": outcome.mutant.diff,
                 }
                 for outcome in self.outcomes
@@ -130,10 +131,10 @@ def mutate(
         raise CatalogError(f"no claim of {paper.id} is met by its module as it is, so none can notice an error")
     # A mutant that loops is caught by this; one that is merely slower on a busy machine is not.
     limits = Limits(seconds=60 + 10 * seconds)
-    tasks = {str(number): Task(str(number), _try, (paper, mutant, claims)) for number, mutant in enumerate(sample)}
+    tasks = [Task(str(number), _try, (paper, mutant, claims), limits) for number, mutant in enumerate(sample)]
     said: dict[str, tuple[Fate, str]] = {}
     outcomes: dict[str, Outcome] = {}
-    for event in run(list(tasks.values()), jobs=jobs, limits=limits):
+    for event in run(tasks, jobs=jobs):
         match event:
             case Said(task=task, message=message):
                 said[task.name] = message
@@ -155,7 +156,7 @@ def _green(paper: Paper) -> tuple[list[str], float]:
     """The claims that the intact module meets, and how long they take."""
     found: list[str] = []
     seconds = 0.0
-    for event in run([Task(paper.id, _say_green, (paper,))], jobs=1, limits=Limits(seconds=3600)):
+    for event in run([Task(paper.id, _say_green, (paper,), Limits(seconds=3600))], jobs=1):
         match event:
             case Said(message=claim):
                 found.append(claim)

@@ -1,4 +1,7 @@
-"""The claims of a paper, measured and judged one after the other."""
+"""The claims of a paper, measured and judged one after the other, in this process.
+
+:mod:`~catalog.verify.batch` does the same for many papers, each in a process of its own.
+"""
 
 from __future__ import annotations
 
@@ -24,7 +27,7 @@ if TYPE_CHECKING:
     from catalog.datasets import Source
     from catalog.verify.training import Outcome
 
-__all__ = ["ClaimReport", "PaperReport", "verify"]
+__all__ = ["ClaimReport", "PaperReport", "forget", "select", "verify"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +103,8 @@ class PaperReport:
 
     record: Paper
     claims: tuple[ClaimReport, ...]
+    megabytes: int | None = None
+    """The most memory that the process of the paper held at a time, if it had one."""
 
     @property
     def paper(self) -> str:
@@ -125,45 +130,69 @@ def verify(
     *,
     tiers: Collection[Tier | str] | None = None,
     claims: Collection[str] | None = None,
+    skip: Collection[str] = (),
     source: Source | None = None,
+    on_begin: Callable[[Claim], None] | None = None,
     on_claim: Callable[[ClaimReport], None] | None = None,
     on_step: Callable[[str], None] | None = None,
 ) -> PaperReport:
     """Measure the claims of a paper and judge them.
 
     Whatever a reproduction or a check raises is that claim's failure, and the others go on; only an interrupt ends it
-    all. What the code of a reproduction prints goes to standard error.
+    all. What the code of a reproduction prints goes to standard error. What training runs keep for the case that they
+    are interrupted stays until :func:`forget`.
 
     Args:
         paper: the record.
         tiers: only claims of these tiers.
         claims: only claims of these ids.
+        skip: but not these.
         source: where training runs take their data from. They are run only when the tier or the claim is asked for.
+        on_begin: told which claim is next.
         on_claim: called with each report as it comes.
         on_step: told how far a training run is.
 
     Raises:
         UnknownName: there is no such tier, or the paper has no such claim.
     """
-    chosen_tiers = {_known(str(tier), Tier, "tier") for tier in tiers or Tier}
-    ids = [claim.id for claim in paper.claims]
-    chosen = {_known(name, ids, f"claim of {paper.id}") for name in (ids if claims is None else claims)}
     structure = Structure(paper.id)
     reports = []
-    for claim in paper.claims:
-        if claim.id in chosen and claim.tier in chosen_tiers:
-            if needs := _needs(paper, claim, tiers, claims):
-                report = ClaimReport(claim, *needs, None, 0.0)
-            else:
-                report = _report(paper, claim, structure, source, on_step)
-            reports.append(report)
-            if on_claim is not None:
-                on_claim(report)
-    for report in reports:
-        # Not before all is done: whoever is interrupted later need not train this again.
-        if report.training is not None:
-            training.forget(paper.id, report.claim)
+    for claim in select(paper, tiers=tiers, claims=claims, skip=skip):
+        if on_begin is not None:
+            on_begin(claim)
+        if needs := _needs(paper, claim, tiers, claims):
+            report = ClaimReport(claim, *needs, None, 0.0)
+        else:
+            report = _report(paper, claim, structure, source, on_step)
+        reports.append(report)
+        if on_claim is not None:
+            on_claim(report)
     return PaperReport(paper, tuple(reports))
+
+
+def select(
+    paper: Paper,
+    *,
+    tiers: Collection[Tier | str] | None = None,
+    claims: Collection[str] | None = None,
+    skip: Collection[str] = (),
+) -> list[Claim]:
+    """The claims of a paper that are asked for, in the order of its record; the arguments are those of :func:`verify`.
+
+    Raises:
+        UnknownName: there is no such tier, or the paper has no such claim.
+    """
+    chosen_tiers = {_known(str(tier), Tier, "tier") for tier in tiers or Tier}
+    ids = [claim.id for claim in paper.claims]
+    chosen = {_known(name, ids, f"claim of {paper.id}") for name in (ids if claims is None else claims)} - set(skip)
+    return [claim for claim in paper.claims if claim.id in chosen and claim.tier in chosen_tiers]
+
+
+def forget(report: PaperReport) -> None:
+    """Delete what training runs keep for the case that they are interrupted; their results are in good hands."""
+    for claim in report.claims:
+        if claim.training is not None:
+            training.forget(report.paper, claim.claim)
 
 
 def _known(name: str, names: Iterable[str], what: str) -> str:

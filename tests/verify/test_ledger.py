@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import os
 import subprocess
 import sys
+import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -14,6 +16,8 @@ from catalog.errors import CatalogError
 from catalog.records import Claim, Paper, Status
 from catalog.verify import ledger as module
 from catalog.verify.ledger import Entry, Ledger, LedgerError, fingerprints
+from catalog.verify.mutants import Mutant
+from catalog.verify.mutation import Fate, MutationReport, Outcome
 from catalog.verify.runner import ClaimReport, PaperReport
 
 if TYPE_CHECKING:
@@ -243,7 +247,7 @@ def test_folder_that_cannot_be_written_to(sources: Path) -> None:
 
 def test_file_in_the_place_of_the_folder(sources: Path) -> None:
     results(sources).parent.touch()
-    with pytest.raises(LedgerError, match=r"results/my-net\.yaml cannot be written"):
+    with pytest.raises(LedgerError, match=r"results/ cannot be made: File exists"):
         Ledger("my-net").record(report(claim()))
 
 
@@ -258,6 +262,82 @@ def test_interrupted_writing_leaves_the_old_file(sources: Path, monkeypatch: pyt
     with pytest.raises(KeyboardInterrupt):
         Ledger.load("my-net").record(report(claim(), measured=1.0))
     assert [path.read_bytes() for path in results(sources).parent.iterdir()] == [before]
+
+
+def test_what_a_killed_program_left_behind_goes(sources: Path) -> None:
+    Ledger.load("my-net").record(report(claim()))
+    left = results(sources).with_name(".my-net.yaml.123.tmp")
+    left.write_text("paper: my")
+    Ledger.load("my-net").record(report(claim(), measured=1.0))
+    assert list(results(sources).parent.iterdir()) == [results(sources)]
+
+
+def test_what_others_have_recorded_meanwhile_is_kept() -> None:
+    one, two = claim(), claim("two")
+    mine = Ledger.load("my-net")
+    Ledger.load("my-net").record(report(one, two))
+    mine.record(PaperReport(paper(one, two), report(one, measured=0.5).claims))
+    assert {entry.claim: entry.measured for entry in Ledger.load("my-net").entries} == {"one": 0.5, "two": 3e-16}
+
+
+def test_one_writer_at_a_time(sources: Path) -> None:
+    """Eight programs record a claim each, all at once, and none loses what another has written."""
+    claims = [claim(f"claim-{number}") for number in range(8)]
+    context = multiprocessing.get_context("fork")
+    writers = [context.Process(target=_record_one, args=(claims, number)) for number in range(len(claims))]
+    for writer in writers:
+        writer.start()
+    for writer in writers:
+        writer.join()
+    assert [entry.claim for entry in Ledger.load("my-net").entries] == [claim.id for claim in claims]
+
+
+def _record_one(claims: list[Claim], number: int) -> None:
+    ledger = Ledger.load("my-net")
+    time.sleep(0.05)  # so that all have read before any has written
+    ledger.record(PaperReport(paper(*claims), report(claims[number]).claims))
+
+
+def test_libraries_that_a_check_is_held_against(sources: Path) -> None:
+    (sources / "checks" / "my_net.py").write_text("def svd():\n    from scipy import linalg\n    import tensorly\n")
+    parity = claim(tier="parity", check="svd")
+    Ledger.load("my-net").record(report(parity, claim("two", check="svd")))
+    compared, own = Ledger.load("my-net").entries
+    assert compared.versions.keys() == {"python", "torch", "scipy", "tensorly"}
+    assert own.versions.keys() == {"python", "torch"}
+
+
+def mutation(*fates: str) -> MutationReport:
+    outcomes = [
+        Outcome(Mutant(1, "3 for 2", f"SIZE = {number}\n", "SIZE = 2\n"), Fate(fate), "")
+        for number, fate in enumerate(fates, start=3)
+    ]
+    return MutationReport("my-net", 9, 0, ("one",), tuple(outcomes))
+
+
+def test_mutation_score(sources: Path) -> None:
+    ledger = Ledger.load("my-net")
+    ledger.record(report(claim()))
+    assert ledger.record_mutation(mutation("caught", "survived", "equivalent", "caught"), paper(claim()))
+    score = Ledger.load("my-net").mutation
+    assert score is not None
+    assert (score.errors, score.possible, score.caught, score.equivalent, score.score) == (4, 9, 2, 1, 2 / 3)
+    assert [survivor.change for survivor in score.survivors] == ["SIZE = 2 → SIZE = 4"]
+    # Neither forgets the other.
+    assert Ledger.load("my-net").entry("one") is not None
+    assert not ledger.record_mutation(mutation("caught", "survived", "equivalent", "caught"), paper(claim()))
+    ledger.record(report(claim(), measured=1.0))
+    assert Ledger.load("my-net").mutation == score
+
+
+def test_a_mutation_score_is_stale_when_the_module_or_a_claim_changes(sources: Path) -> None:
+    ledger = Ledger.load("my-net")
+    assert not ledger.mutation_is_stale(paper(claim()))
+    ledger.record_mutation(mutation("caught"), paper(claim()))
+    assert not ledger.mutation_is_stale(paper(claim()))
+    assert ledger.mutation_is_stale(paper(claim(), claim("two")))
+    (sources / "my_net.py").write_text("SIZE = 5\n")
+    assert ledger.mutation_is_stale(paper(claim()))
 
 
 def test_results_that_came_with_the_project(sources: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
