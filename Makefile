@@ -39,7 +39,7 @@ demo: $(VENV)/demo.stamp
 	@echo "The site is in build/site; $(REPRO) site serve shows it."
 
 test: $(VENV)/dev.stamp
-	$(BIN)/pytest
+	OMP_NUM_THREADS=1 $(BIN)/pytest --numprocesses auto
 
 check: lint wheel site
 	$(REPRO) validate
