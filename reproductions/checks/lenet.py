@@ -152,7 +152,7 @@ def lenet1_table() -> Named:
 
 
 def rbf_centres() -> Named:
-    """The fixed weights of the output, the ink of the bitmaps by digit, by row and by column, and 47 centres at random."""
+    """The fixed weights of the output, the ink of the bitmaps by digit, by row and by column, and random ones."""
     output = build("lenet").output
     ink = (output.centres == 1).view(10, 12, 7)
     torch.manual_seed(0)
