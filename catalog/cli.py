@@ -260,6 +260,71 @@ def list_papers(
         _print_papers(chosen)
 
 
+class Export(StrEnum):
+    """A format of other programs."""
+
+    BIBTEX = "bibtex"
+    RIS = "ris"
+    CSL_JSON = "csl-json"
+    JSON_LD = "json-ld"
+    GRAPHML = "graphml"
+    GEXF = "gexf"
+    DOT = "dot"
+    MERMAID = "mermaid"
+    JSON = "json"
+    CSV = "csv"
+    MODEL_INDEX = "model-index"
+
+
+@app.command()
+def export(
+    to: Annotated[Export, typer.Argument(metavar="FORMAT", help=f"One of {', '.join(Export)}.")],
+    names: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="ID",
+            help="Papers, families or works outside; all papers if omitted.",
+            autocompletion=completion.names,
+        ),
+    ] = None,
+    topic: Annotated[
+        str | None,
+        typer.Option(
+            metavar="TOPIC", help="Only papers on a topic and those under it.", autocompletion=completion.topics
+        ),
+    ] = None,
+    of_lineage: Annotated[
+        str | None,
+        typer.Option(
+            "--lineage",
+            metavar="NAME",
+            help="A paper or a family and what came of it.",
+            autocompletion=completion.names,
+        ),
+    ] = None,
+    output: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Write to a file, all of it or nothing; otherwise print.")
+    ] = None,
+) -> None:
+    """Give papers away in the format of another program: a bibliography, a graph, a table.
+
+    For example: repro export bibtex --topic dilated --output dilated.bib
+    """
+    from catalog.formats.export import select, write
+
+    library = _library()
+    text = write(library, to.value, select(library, names or (), topic=topic, of_lineage=of_lineage), _recorded)
+    if output is None:
+        typer.echo(text, nl=False)
+        return
+    from catalog.layout import write_atomically
+
+    try:
+        write_atomically(output, text)
+    except OSError as error:
+        raise CatalogError(f"{output} cannot be written: {error.strerror or error}") from None
+
+
 @app.command()
 def validate(
     folder: Annotated[Path | None, typer.Argument(help="A folder of records. The project's own if omitted.")] = None,

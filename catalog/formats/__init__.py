@@ -2,15 +2,27 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Collection, Iterator
 
     from catalog.graph import Lineage, Link, Step
+    from catalog.outline import Outline
     from catalog.relations import Relation
 
-__all__ = ["Arrow", "arrows"]
+__all__ = ["Arrow", "Node", "arrows", "arrows_among"]
+
+
+class Node(Protocol):
+    """What a graph shows of a work."""
+
+    @property
+    def id(self) -> str: ...
+    @property
+    def name(self) -> str: ...
+    @property
+    def year(self) -> int: ...
 
 
 class Arrow(NamedTuple):
@@ -32,3 +44,12 @@ def arrows(shown: Lineage) -> Iterator[Arrow]:
                 if shown.direction == "ancestors":
                     older, younger = younger, older
                 yield Arrow(older, younger, link.relation, link.what)
+
+
+def arrows_among(outlines: Collection[Outline]) -> Iterator[Arrow]:
+    """Every way in which some works build on one another."""
+    known = {outline.id for outline in outlines}
+    for outline in outlines:
+        for edge in outline.builds_on:
+            if edge.paper in known:
+                yield Arrow(edge.paper, outline.id, edge.relation, edge.what)
