@@ -55,7 +55,7 @@ def _entry(work: Work) -> str:
     month = work.published[5:7]
     fields = {
         "title": f"{{{_text(work.title)}}}",
-        "author": " and ".join(_text(_name(author)) for author in work.authors),
+        "author": " and ".join(_name(author) for author in work.authors),
         place: container and _text(container),
         "volume": publication.volume,
         "number": publication.issue,
@@ -75,7 +75,7 @@ def _entry(work: Work) -> str:
 def _name(author: str) -> str:
     """Inverted, which leaves no doubt of what is the family name; a group in braces is one name."""
     name = split_name(author)
-    return name.inverted if name.given else f"{{{name.family}}}"
+    return _text(name.inverted) if name.given else f"{{{_text(name.family)}}}"
 
 
 def _text(text: str) -> str:
