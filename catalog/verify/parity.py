@@ -284,11 +284,20 @@ def _kind(module: nn.Module) -> str:
 
 
 def _own(module: nn.Module) -> dict[str, Tensor]:
-    """Parameters of a module itself, without its children, and then its moving averages."""
+    """Parameters of a module itself, without its children, and then its moving averages.
+
+    Other buffers of a module that torch.nn does not know are constants of its architecture: a blur, a mask.
+    """
+    known = bool(_kind(module))
     own: dict[str, Tensor] = dict(module.named_parameters(recurse=False))
-    if _kind(module):  # buffers of other modules are constants of their architecture: a blur, a mask
-        own |= {name: buffer for name, buffer in module.named_buffers(recurse=False) if buffer.is_floating_point()}
-    return own
+    return own | {
+        name: buffer
+        for name, buffer in module.named_buffers(recurse=False)
+        if buffer.is_floating_point() and (known or name in _MOVING_AVERAGES)
+    }
+
+
+_MOVING_AVERAGES = ("running_mean", "running_var")
 
 
 def _without_ones(shape: Sequence[int]) -> tuple[int, ...]:
