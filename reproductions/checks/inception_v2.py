@@ -423,6 +423,8 @@ def perceptrons() -> dict[str, float | list[int]]:
             last = linear[-1]
             found[f"{name}_difference"] = _difference(network(x), F.linear(y, last.weight, last.bias))
             if norms:
+                found["hidden"] = [layer.out_features for layer in linear[:-1]]
+                found["outputs"] = last.out_features
                 found["sigmoid_first"] = _difference(network(x), F.linear(z, last.weight, last.bias))
     return found
 
