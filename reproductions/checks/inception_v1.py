@@ -180,8 +180,10 @@ def network_written_out() -> dict[str, float]:
     ``without_normalisation`` leaves out the response normalisation, ``pools_round_down`` the borders of the pools.
     """
     torch.manual_seed(0)
-    network = _randomise(build("googlenet"))
-    x = 100 * torch.randn(1, 3, 96, 96, dtype=torch.float64)
+    with torch.device("meta"):
+        network = build("googlenet")
+    _randomise(network.to_empty(device="cpu"))
+    x = 100 * torch.randn(1, 3, 64, 64, dtype=torch.float64)
     with torch.no_grad():
         y = network(x)
         readings = {
@@ -220,11 +222,12 @@ def auxiliary_heads() -> dict[str, float | list[int]]:
     for name, head in network.auxiliary.items():
         head[0].register_forward_hook(lambda _, __, pooled, name=name: note(name, pooled))
     x = torch.randn(1, 3, 224, 224, generator=torch.Generator().manual_seed(0))
+    small = x[..., :64, :64]
     with torch.no_grad():
         return {
-            "difference_in_inference": _difference(network.eval()(x), plain.eval()(x)),
+            "difference_in_inference": _difference(network.eval()(small), plain.eval()(small)),
             "classifiers_in_training": len(network.train()(x)),
-            "shape_without_heads": list(plain.train()(x[..., :32, :32]).shape),
+            "shape_without_heads": list(plain.train()(small).shape),
             **seen,
         }
 
@@ -270,9 +273,9 @@ def places_of_crops() -> dict[str, list[int]]:
     found = {}
     for name, (height, width) in (("landscape", (375, 500)), ("portrait", (500, 375))):
         coordinates = torch.meshgrid(torch.arange(height) + 0.5, torch.arange(width) + 0.5, indexing="ij")
-        shown = crops_144(torch.stack([*coordinates, coordinates[0]]))
+        shown = crops_144(torch.stack(coordinates))
         sides = torch.tensor([256, 288, 320, 352])[:, None, None, None]
-        middles = shown[:72, :2, 112, 112].view(4, 3, 6, 2) * sides / 375  # scale, square, crop, row and column
+        middles = shown[:72, :, 112, 112].view(4, 3, 6, 2) * sides / 375  # scale, square, crop, row and column
         corners = (middles - 112.5).round().int()
         found[f"{name}_tops"], found[f"{name}_lefts"] = (corners[:, :, 0, i].flatten().tolist() for i in (0, 1))
     found["crops_of_256"], found["crops_of_352"] = (corners[scale, 0, :5].flatten().tolist() for scale in (0, 3))

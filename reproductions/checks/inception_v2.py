@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from functools import cache, partial
-from itertools import pairwise
 from typing import TYPE_CHECKING, TypeVar
 
 import torch
@@ -308,22 +307,26 @@ def double_3x3_filters() -> dict[str, int | list[int]]:
     return {"filters": filters, "most": max(filters)}
 
 
-def changes() -> dict[str, int]:
-    """Modules on maps of 28 x 28 here and in GoogLeNet, pools between modules, and filters of 5x5."""
-    shapes, found = _shapes("bn-inception"), {}
-    names = list(shapes)
-    found["modules_at_28"] = sum(shapes[before][1] == 28 for before, name in pairwise(names) if name in MODULES)
-    with torch.device("meta"):
-        x = _googlenet().stem(_image())
-        inputs = []
-        for layer in _googlenet().inception:
-            inputs.append(x.shape[2] if isinstance(layer, inception_v1.Inception) else 0)
+def changes() -> dict[str, int | list[int]]:
+    """What the Appendix lists: modules on maps of 28 x 28 here and in GoogLeNet, which of them take a maximum.
+
+    And pools between modules, and filters larger than 3x3 in them.
+    """
+    found: dict[str, int | list[int]] = {}
+    for name, network in (("", _network("bn-inception")), ("_of_googlenet", _googlenet())):
+        x, inputs = network.stem(_image()), []
+        for layer in network.inception:
+            if isinstance(layer, inception_v1.Concatenation):
+                inputs.append(x.shape[2])
             x = layer(x)
-    found["modules_at_28_of_googlenet"] = inputs.count(28)
-    modules = list(_network("bn-inception").inception.modules())
-    found["pools_between"] = sum(not isinstance(layer, InceptionV2) for layer in _network("bn-inception").inception)
-    found["filters_of_5x5"] = sum(isinstance(layer, nn.Conv2d) and layer.kernel_size[0] > 3 for layer in modules)
-    return found
+        found[f"modules_at_28{name}"] = inputs.count(28)
+    modules = _network("bn-inception").inception
+    layers = list(modules.modules())
+    return found | {
+        "takes_maximum": [int(any(isinstance(part, nn.MaxPool2d) for part in module.modules())) for module in modules],
+        "pools_between": sum(not isinstance(module, InceptionV2) for module in modules),
+        "larger_filters": sum(isinstance(layer, nn.Conv2d) and layer.kernel_size[0] > 3 for layer in layers),
+    }
 
 
 def normalisation() -> dict[str, int | list[int]]:

@@ -248,6 +248,31 @@ def test_layer_written_out_by_hand() -> None:
     assert_same(network(lambda: Norm(8)), network(lambda: Peer(8)))
 
 
+def test_batch_norm_written_out_by_hand() -> None:
+    class Norm(nn.Module):
+        def __init__(self, channels: int) -> None:
+            super().__init__()
+            self.gamma, self.beta = nn.Parameter(torch.ones(channels)), nn.Parameter(torch.zeros(channels))
+            self.register_buffer("constant", torch.zeros(3))  # no moving average, and nothing that a peer would have
+            self.register_buffer("running_mean", torch.zeros(channels))
+            self.register_buffer("running_var", torch.ones(channels))
+
+        def forward(self, x: Tensor) -> Tensor:
+            mean, variance = self.running_mean, self.running_var
+            if self.training:
+                variance, mean = torch.var_mean(x, (0, 2, 3), correction=0)
+            x = (x - mean[:, None, None]) / (variance[:, None, None] + 1e-5).sqrt()
+            return x * self.gamma[:, None, None] + self.beta[:, None, None]
+
+    def network(norm: Callable[[int], nn.Module]) -> nn.Module:
+        return nn.Sequential(conv(3, 8), norm(8), nn.ReLU(), conv(8, 8), norm(8), *head(8))
+
+    assert_same(network(Norm), network(nn.BatchNorm2d))
+    assert_same(network(nn.BatchNorm2d), network(Norm))
+    assert_same(network(Norm), network(Norm))
+    assert "do not fit" in parts_at(network(Norm), network(lambda channels: nn.GroupNorm(1, channels)))
+
+
 def test_parameters_outside_of_layers() -> None:
     class Scale(nn.Module):
         def __init__(self, channels: int) -> None:
