@@ -140,6 +140,8 @@ class GoogLeNet(nn.Module):
         super().__init__()
         conv = partial(conv_bn_relu, eps=1e-3) if bn3x3 else conv_relu
         norm = nn.Identity if bn3x3 else local_response_norm
+        large = 3 if bn3x3 else 5
+        pools = {"3b": 3, "4e": 2 if bn3x3 else 3}
         self.stem = nn.Sequential(
             conv(3, 64, 7, stride=2, padding=3),  # 64, 112, 112
             nn.MaxPool2d(3, stride=2, ceil_mode=True),
@@ -154,14 +156,11 @@ class GoogLeNet(nn.Module):
         channels = 192
         for name, widths in MODULES.items():
             c1, _, c3, _, c5, projection = widths
-            self.inception.add_module(name, Inception(channels, *widths, conv=conv, large=3 if bn3x3 else 5))
+            self.inception.add_module(name, Inception(channels, *widths, conv=conv, large=large))
             channels = c1 + c3 + c5 + projection
-            if name == "3b":
-                self.inception.add_module("pool3", nn.MaxPool2d(3, stride=2, ceil_mode=True))  # 480, 14, 14
-            if name == "4e":
-                self.inception.add_module(
-                    "pool4", nn.MaxPool2d(2 if bn3x3 else 3, stride=2, ceil_mode=True)
-                )  # 832, 7, 7
+            if name in pools:  # to 14 x 14 and to 7 x 7
+                pool = nn.MaxPool2d(pools[name], stride=2, ceil_mode=True)
+                self.inception.add_module(f"pool{name[0]}", pool)
             if auxiliary and name in ("4a", "4d"):
                 self.auxiliary[name] = AuxiliaryHead(channels, classes)
         self.head = nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Dropout(0.4), nn.Linear(channels, classes))

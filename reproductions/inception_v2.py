@@ -4,9 +4,9 @@ Inputs of zero mean and unit variance have long been known to train faster. Behi
 what a layer is given changes whenever the layers below it learn, and a nonlinearity that saturates gets stuck. The
 paper puts the normalisation into the network, in front of every nonlinearity, each activation by its mean and variance
 over the mini-batch. As a part of the network it is differentiated with it, for otherwise gradient steps would be
-undone by the next normalisation; a learned scale and shift keep what the layer can represent. What results trains at
-rates at which the plain network diverges, and with sigmoids. Shown on a perceptron, and on GoogLeNet with 5x5 filters
-made of two 3x3.
+undone by the next normalisation; a learned scale and shift keep what the layer can represent. The result trains at
+rates at which the plain network diverges, and with sigmoids. The paper shows it on a perceptron, and on a GoogLeNet in
+which two convolutions of 3x3 stand for each of 5x5.
 """
 
 from __future__ import annotations
@@ -44,11 +44,12 @@ def normalise(x: Tensor, mean: Tensor, variance: Tensor, gamma: Tensor, beta: Te
 
 
 class BatchNorm(nn.Module):
-    """The batch normalising transform (Algorithm 1), with what Algorithm 2 needs for inference.
+    """The batch normalising transform (Algorithm 1), in training and in inference (Algorithm 2).
 
-    In training by the statistics of the mini-batch, whose variance divides by its size m; in inference by those of the
-    population: the mean of these over mini-batches, with m / (m - 1) so that the variance is unbiased. A moving average
-    tracks them meanwhile. In a convolutional layer the mini-batch is all positions of all images (Section 3.2).
+    In training, mean and variance are those of the mini-batch, the variance divided by its size m. In inference they
+    are those of the population, so that an output depends on its input alone: averages over mini-batches, with the
+    factor m / (m - 1) that makes the variance unbiased. Moving averages keep track of them meanwhile. In a convolutional
+    layer, a mini-batch is all positions of all its images (Section 3.2).
     Shapes: (batch, channels) or (batch, channels, height, width), and the same again.
     """
 
@@ -150,9 +151,9 @@ def separable(inputs: int, outputs: int, kernel: int, *, stride: int, multiplier
 
 
 class InceptionV2(Concatenation):
-    """1x1 | 3x3 | double 3x3 | pool, in place of the 5x5 two of 3x3; the numbers of filters are a row of Figure 5.
+    """The Inception module with two 3x3 for the 5x5; the numbers of filters are a row of Figure 5.
 
-    Without filters behind its pool a module passes that through, has no 1x1, and halves the map by strides of 2.
+    A module without filters behind its pool passes the pool through, has no 1x1, and halves the map by strides of 2.
     Shapes: (batch, inputs, height, width) to (batch, c1 + c3 + d3 + projection or inputs, height, width or half of it).
     """
 

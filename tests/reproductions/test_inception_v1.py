@@ -20,11 +20,11 @@ CROP = "for y, x in ((0, 0), (0, far), (far, 0), (far, far), (middle, middle)):"
 ERRORS = {
     # As other implementations have it
     "3x3 for the 5x5": ("large: int = 5", "large: int = 3", "reductions"),
-    "3x3 for the 5x5 in the network": ("large=3 if bn3x3 else 5", "large=3", "parameters"),
+    "3x3 for the 5x5 in the network": ("large = 3 if bn3x3 else 5", "large = 3", "parameters"),
     "batch normalisation": ("if bn3x3 else conv_relu", "", "parameters"),
     "no response normalisation": (
         "norm = nn.Identity if bn3x3 else local_response_norm", "norm = nn.Identity", "building-blocks"),
-    "last pool of 2x2": ("nn.MaxPool2d(2 if bn3x3 else 3", "nn.MaxPool2d(2", "network"),
+    "last pool of 2x2": ("2 if bn3x3 else 3}", "2}", "network"),
     "convolutions without biases": (
         "kernel, stride, padding), nn.ReLU()", "kernel, stride, padding, bias=False), nn.ReLU()", "activations"),
     # The stem
@@ -57,7 +57,7 @@ ERRORS = {
     # The table
     "5x5 filters of 4e": ('"4e": (256, 160, 320, 32, 128, 128)', '"4e": (256, 160, 320, 32, 112, 144)', "parameters"),
     "reduction of 4a": ('"4a": (192, 96, 208', '"4a": (192, 112, 208', "parameters-of-other-rows"),
-    "no pool behind 3b": ('if name == "3b"', 'if name == "3c"', "feature-maps"),
+    "no pool behind 3b": ('pools = {"3b": 3, ', "pools = {", "feature-maps"),
     # The heads
     "heads on 4b and 4e": ('("4a", "4d")', '("4b", "4e")', "parameters-with-auxiliary-heads"),
     "one head": ('("4a", "4d")', '("4a",)', "auxiliary-heads"),
