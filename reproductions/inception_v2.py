@@ -48,8 +48,8 @@ class BatchNorm(nn.Module):
 
     In training, mean and variance are those of the mini-batch, the variance divided by its size m. In inference they
     are those of the population, so that an output depends on its input alone: averages over mini-batches, with the
-    factor m / (m - 1) that makes the variance unbiased. Moving averages keep track of them meanwhile. In a convolutional
-    layer, a mini-batch is all positions of all its images (Section 3.2).
+    factor m / (m - 1) that makes the variance unbiased. Moving averages keep track of them meanwhile. In convolutional
+    layers a mini-batch is all positions of all its images (Section 3.2).
     Shapes: (batch, channels) or (batch, channels, height, width), and the same again.
     """
 
