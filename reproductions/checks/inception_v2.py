@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from copy import deepcopy
 from functools import cache, partial
 from typing import TYPE_CHECKING, TypeVar
 
@@ -399,6 +400,16 @@ def modules_written_out() -> dict[str, float]:
         module = _randomise(InceptionV2(conv, 12, row))
         found["unpadded_average"] = _difference(module(x), _written_out(x, module, row, count_include_pad=False))
     return found
+
+
+def classifier_written_out() -> dict[str, float]:
+    """Differences between the classifier and a matrix product behind the average over the map, or its maximum."""
+    head = _randomise(deepcopy(_network("bn-inception").head).to_empty(device="cpu"))
+    x, linear = _random(2, 1024, 7, 7, seed=1), head[-1]
+    with torch.no_grad():
+        y = head(x)
+        readings = {"average": x.sum((2, 3)) / 49, "maximum": x.amax((2, 3))}
+        return {name: _difference(y, z @ linear.weight.T + linear.bias) for name, z in readings.items()}
 
 
 def perceptrons() -> dict[str, float | list[int]]:

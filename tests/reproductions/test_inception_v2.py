@@ -84,6 +84,7 @@ ERRORS = {
     "128 behind that of 4d": ('192, 160, 192, "avg", 96)', '192, 160, 192, "avg", 128)', "output-channels-576"),
     "pool in front of 3a rounds down": (
         "nn.MaxPool2d(3, stride=2, ceil_mode=True),  # 192", "nn.MaxPool2d(3, stride=2),  # 192", "output-sides"),
+    "maximum for the last pool": ("nn.AdaptiveAvgPool2d(1)", "nn.AdaptiveMaxPool2d(1)", "classifier"),
     "multiplier of 1": ('{"multiplier": 8}', '{"multiplier": 1}', "first-layer"),
     "normalised between the steps": (
         "nn.Sequential(depthwise, *", "nn.Sequential(depthwise, BatchNorm(maps), *", "normalisation"),
