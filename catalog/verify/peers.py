@@ -12,17 +12,17 @@ if TYPE_CHECKING:
 
     from catalog.records import Peer
 
-__all__ = ["LIBRARIES", "PeerNotInstalledError", "build_peer"]
+__all__ = ["LIBRARIES", "PeerNotInstalledError", "build_peer", "operators_of_torchvision"]
 
 LIBRARIES = frozenset({"pytorchcv", "scipy", "tensorly", "timm", "torchvision"})
 """What parity claims compare with; all come with the extra `peers`."""
 
 
 class PeerNotInstalledError(Exception):
-    """The library that a claim compares with is not there."""
+    """The library that a claim compares with is not there, or not all of it."""
 
-    def __init__(self, library: str) -> None:
-        super().__init__(f"needs {library}: pip install 'repro[peers]'")
+    def __init__(self, library: str, remedy: str = "pip install 'repro[peers]'") -> None:
+        super().__init__(f"needs {library}: {remedy}")
 
 
 def build_peer(peer: Peer) -> nn.Module:
@@ -36,6 +36,21 @@ def build_peer(peer: Peer) -> nn.Module:
     for name, value in peer.set.items():
         _set(network, peer, name, value)
     return network
+
+
+def operators_of_torchvision() -> Any:
+    """``torchvision.ops``, for checks that compare with one of its compiled operators.
+
+    Raises:
+        PeerNotInstalledError: torchvision is not installed, or its operators do not fit this torch.
+    """
+    import torch
+
+    operators = _import("torchvision.ops")
+    if not hasattr(torch.ops.torchvision, "deform_conv2d"):
+        remedy = f"install the torchvision that was compiled for torch {torch.__version__}"
+        raise PeerNotInstalledError("the compiled operators of torchvision", remedy)
+    return operators
 
 
 def _timm(model: str, options: dict[str, Any]) -> nn.Module:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 import textwrap
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -107,3 +108,15 @@ def test_torchvision_without_its_operators(loads: bool, other_error: bool, outco
     """
     found = subprocess.run([sys.executable, "-c", textwrap.dedent(program)], capture_output=True, text=True, check=True)
     assert found.stdout.strip() == outcome
+
+
+@pytest.mark.parametrize("loads", [True, False])
+def test_operators_of_torchvision(loads: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    operators, compiled = object(), SimpleNamespace(deform_conv2d=None) if loads else SimpleNamespace()
+    monkeypatch.setattr(peers, "_import", {"torchvision.ops": operators}.__getitem__)
+    monkeypatch.setattr(torch.ops, "torchvision", compiled)
+    if loads:
+        assert peers.operators_of_torchvision() is operators
+    else:
+        with pytest.raises(PeerNotInstalledError, match="needs the compiled operators of torchvision: install"):
+            peers.operators_of_torchvision()
