@@ -557,12 +557,16 @@ def _print_report(
 
 
 def _record(report: PaperReport, ledger: Ledger, *, say: bool) -> None:
-    from catalog import paths
-
     written = ledger.record(report)
     if say:
-        file = _nearby(paths.results_folder() / f"{report.paper}.yaml")
-        _say(f"recorded in {file}" if written else f"{file} says the same already")
+        _say_recorded(report.paper, written)
+
+
+def _say_recorded(paper: str, written: bool) -> None:
+    from catalog import paths
+
+    file = _nearby(paths.results_folder() / f"{paper}.yaml")
+    _say(f"recorded in {file}" if written else f"{file} says the same already")
 
 
 def _source(requests: Iterable[Request], folder: Path | None, accept_mismatch: bool) -> Source:
@@ -635,11 +639,7 @@ def mutate(
     from catalog.verify.ledger import Ledger
     from catalog.verify.mutation import mutate as make_errors
 
-    library = _library()
-    papers = library.resolve(name)
-    if len(papers) != 1:
-        raise CatalogError(f"'{name}' is a family; name one of its papers: {', '.join(paper.id for paper in papers)}")
-    (paper,) = papers
+    paper = _one_paper(name)
     with counting(f"errors in {paper.id}", n) as tell:
         report = make_errors(paper, n=n, seed=seed, jobs=jobs or cores(), on_outcome=tell)
     if as_json:
@@ -648,6 +648,122 @@ def mutate(
         _print(mutation_view(report.as_dict(), {known.change: known.why for known in paper.survivors}, _width()))
     if record:
         Ledger.load(paper.id).record_mutation(report, paper)
+
+
+@app.command()
+def evaluate(
+    name: Annotated[
+        str, typer.Argument(metavar="ID", help="A paper that has a module.", autocompletion=completion.names)
+    ],
+    weights: Annotated[
+        str,
+        typer.Option(
+            metavar="WEIGHTS",
+            help="timm:NAME.TAG, torchvision:MODEL.WEIGHTS, pytorchcv:NAME, or a file (.safetensors, .pth, .pt, .bin), "
+            "which is read without executing anything in it.",
+        ),
+    ],
+    data: Annotated[
+        str, typer.Option(metavar="NAME=DIR", help="The data set and where it lies, with a folder for each class.")
+    ],
+    variant: Annotated[
+        str | None, typer.Option(metavar="NAME", help="Which of the paper's networks; that of the claims if omitted.")
+    ] = None,
+    peer: Annotated[
+        str | None, typer.Option(metavar="MODEL", help="Of a file: the model that it is for, as timm:NAME.")
+    ] = None,
+    crop: Annotated[
+        int | None, typer.Option(min=1, metavar="PIXELS", help="Side of the crop, if not that of the weights.")
+    ] = None,
+    resize: Annotated[
+        int | None, typer.Option(min=1, metavar="PIXELS", help="Shorter side before the crop, likewise.")
+    ] = None,
+    interpolation: Annotated[
+        str | None, typer.Option(metavar="NAME", help="Likewise: nearest, bilinear, bicubic or lanczos.")
+    ] = None,
+    mean: Annotated[str | None, typer.Option(metavar="R,G,B", help="Likewise, of channels from 0 to 1.")] = None,
+    std: Annotated[str | None, typer.Option(metavar="R,G,B", help="Likewise.")] = None,
+    limit: Annotated[
+        int | None, typer.Option(min=1, metavar="N", help="Only so many images; that decides nothing.")
+    ] = None,
+    batch: Annotated[int, typer.Option(min=1, metavar="N", help="Images at a time.")] = 64,
+    workers: Annotated[
+        int | None, typer.Option(min=0, metavar="N", help="Processes that read images; by the cores if omitted.")
+    ] = None,
+    device: Annotated[
+        str | None, typer.Option(metavar="DEVICE", help="cpu or cuda; the GPU if omitted and there is one.")
+    ] = None,
+    record: Annotated[
+        bool, typer.Option("--record", help="Keep what was decided, in the results of the project.")
+    ] = False,
+    as_json: _Json = False,
+) -> None:
+    """Carry published weights into a paper's network and measure its accuracy on images.
+
+    The weights go into the model that they are published for and from there, by what its layers compute, into ours,
+    which must give the same outputs. Images are prepared as belongs to the weights. The result is held against what the
+    paper prints where its claims name these weights, data and way of measuring.
+    """
+    from catalog.progress import stages
+    from catalog.show import evaluation_view
+    from catalog.verify import evaluate as evaluation
+    from catalog.verify.isolated import cores
+    from catalog.verify.ledger import Inputs, Ledger
+
+    if record and limit is not None:
+        raise CatalogError("a part of the images decides nothing, so nothing could be recorded: --record or --limit")
+    paper = _one_paper(name)
+    ledger = Ledger.load(paper.id)
+    with stages() as tell:
+        found = evaluation.evaluate(
+            paper,
+            weights,
+            data,
+            variant=variant,
+            peer=peer,
+            changes=evaluation.Changes(crop, resize, interpolation, _channels("--mean", mean), _channels("--std", std)),
+            batch=batch,
+            workers=min(cores() - 1, 8) if workers is None else workers,
+            device=device,
+            limit=limit,
+            tell=tell,
+        )
+    if as_json:
+        _print_json(found.as_dict())
+    else:
+        _print(evaluation_view(found.as_dict(), _width()))
+    if record and not found.decided:
+        _say("nothing is decided, so nothing is recorded")
+    elif record:
+        inputs = Inputs(
+            {found.data: found.folder.fingerprint}, {found.weights: found.weights_fingerprint}, found.libraries
+        )
+        _say_recorded(paper.id, ledger.record(found.report, found.environment, found.device, inputs))
+    if found.unreadable:
+        shown = "\n".join(f"    {image}" for image in found.unreadable[:5])
+        more = f"\n    and {len(found.unreadable) - 5} more" if len(found.unreadable) > 5 else ""
+        raise CatalogError(f"images in {found.folder.place} that cannot be read:\n{shown}{more}")
+    if found.report.failed:
+        raise typer.Exit(1)
+
+
+def _one_paper(name: str) -> Paper:
+    papers = _library().resolve(name)
+    if len(papers) != 1:
+        raise CatalogError(f"'{name}' is a family; name one of its papers: {', '.join(paper.id for paper in papers)}")
+    return papers[0]
+
+
+def _channels(option: str, text: str | None) -> tuple[float, float, float] | None:
+    """Three numbers, or one that counts for all channels."""
+    if text is None:
+        return None
+    try:
+        numbers = [float(number) for number in text.split(",")]
+        red, green, blue = numbers * 3 if len(numbers) == 1 else numbers
+    except ValueError:
+        raise CatalogError(f"{option} '{text}' is not three numbers with commas, such as 0.485,0.456,0.406") from None
+    return red, green, blue
 
 
 # --- The site --------------------------------------------------------------------------------------------------------

@@ -1,7 +1,7 @@
 """Counting conventions. Most disputes about parameters and FLOPs are disputes about these.
 
-The one place where a quantity and the ways of counting it are named and explained: :mod:`catalog.verify.structure`
-counts by them, records refer to them by name, and the site prints the explanations.
+The one place where a quantity and the ways of counting it are named and explained: :mod:`catalog.verify.structure` and
+:mod:`catalog.verify.evaluate` count by them, records refer to them by name, and the site prints the explanations.
 """
 
 from __future__ import annotations
@@ -18,6 +18,14 @@ class Quantity:
     meaning: str
     unit: str
     conventions: dict[str, str]
+    of_weights: bool = False
+    """Whether it takes trained weights and a data set, and so belongs to headline claims, and to these alone."""
+
+
+_OF_IMAGES = {
+    "original-labels": "every image of the set counts once, against the one label that the set gives it, not against "
+    "labels that others gave it later; a share, so 79.0 % is 0.790",
+}
 
 
 MEASURES: dict[str, Quantity] = {
@@ -60,5 +68,15 @@ MEASURES: dict[str, Quantity] = {
         meaning="size of the output for one input, without the batch",
         unit="numbers",
         conventions={"output": "channels first: [channels, height, width], or [classes]"},
+    ),
+    "top-1": Quantity("images whose class has the highest output", "share of the images", _OF_IMAGES, of_weights=True),
+    "top-5": Quantity(
+        "images whose class is among the five highest outputs", "share of the images", _OF_IMAGES, of_weights=True
+    ),
+    "top-1-error": Quantity(
+        "images whose class has not the highest output", "share of the images", _OF_IMAGES, of_weights=True
+    ),
+    "top-5-error": Quantity(
+        "images whose class is not among the five highest outputs", "share of the images", _OF_IMAGES, of_weights=True
     ),
 }

@@ -28,6 +28,7 @@ from pydantic import (
     model_validator,
 )
 
+from catalog.conventions import MEASURES
 from catalog.figures import Figure, FigureError
 from catalog.relations import Relation
 
@@ -224,8 +225,6 @@ class Measure(Record):
     @model_validator(mode="before")
     @classmethod
     def _from_yaml(cls, value: Any) -> Any:
-        from catalog.conventions import MEASURES
-
         if isinstance(value, dict) and set(value) == {"quantity", "convention"}:
             value = {value["quantity"]: value["convention"]}
         if isinstance(value, str):
@@ -255,9 +254,9 @@ class Subject(Record):
     options: dict[str, Any] = Field({}, description="keywords of build()")
     input: list[int] | None = Field(None, description="size of one input without the batch: [3, 224, 224]")
     part: Text | None = Field(None, description="dotted name of the submodule that is measured instead of the whole")
-    weights: Text | None = Field(None, description="published weights that decide a headline claim: timm:NAME")
+    weights: Text | None = Field(None, description="published weights that decide a headline claim: timm:NAME.TAG")
     data: Text | None = Field(None, description="the data set that a headline claim is measured on")
-    protocol: Text | None = Field(None, description="how it is measured: single crop 299")
+    protocol: Text | None = Field(None, description="how it is measured: single crop 299, 10 crops of 224")
 
 
 class Peer(Record):
@@ -307,7 +306,7 @@ class Claim(Record):
     basis: Basis
     tier: Tier
     subject: Subject | None = None
-    measure: Measure | None = Field(None, description="what is counted on the subject")
+    measure: Measure | None = Field(None, description="what is counted on the subject, or measured with its weights")
     check: Annotated[str, StringConstraints(pattern=r"^[a-z_][a-z0-9_]*$")] | None = Field(
         None, description="function in reproductions/checks/<paper>.py that returns the measured numbers"
     )
@@ -356,7 +355,10 @@ class Claim(Record):
         if self.tier is Tier.HEADLINE:
             if self.printed is None:
                 raise ValueError("a headline claim needs the figure as the paper prints it (printed)")
+            self._headline_can_be_measured(means)
             return self
+        if self.measure is not None and MEASURES[self.measure.quantity].of_weights:
+            raise ValueError(f"{self.measure.quantity} takes trained weights, so only a headline claim can have it")
         if self.tier is Tier.TRAINING:
             if self.training is None:
                 raise ValueError("a training claim says scale, data and protocol (training)")
@@ -389,6 +391,17 @@ class Claim(Record):
         if self.deviation is not None and self.printed is None and self.basis is not Basis.DERIVED:
             raise ValueError("a deviation is from a printed figure or from a statement of the paper (basis: derived)")
         return self
+
+    def _headline_can_be_measured(self, means: list[str]) -> None:
+        if not means:
+            return  # declared; nothing measures it yet
+        if means != ["measure"] or self.measure is None or not MEASURES[self.measure.quantity].of_weights:
+            wanted = ", ".join(name for name, quantity in MEASURES.items() if quantity.of_weights)
+            raise ValueError(f"a headline claim is measured by one of {wanted} (measure)")
+        if self.subject is None or self.subject.data is None or self.subject.protocol is None:
+            raise ValueError(f"{self.measure.quantity} is measured on something: subject.data and subject.protocol")
+        if isinstance(self.printed, dict) or isinstance(self.expect, dict):
+            raise ValueError(f"{self.measure.quantity} is one number, so printed and expect have no names")
 
     def _training_can_run(self, training: Training) -> None:
         from catalog.datasets import NAMES

@@ -440,6 +440,73 @@ def _values(claim: Mapping[str, Any], *, full: bool) -> tuple[str, str]:
     return "\n".join([*left, *(rest if measured else [])]), "\n".join([*right, *([] if measured else rest)])
 
 
+def evaluation_view(evaluation: Mapping[str, Any], width: int) -> Iterator[str]:
+    """What was evaluated, how, what came out, and what that decides.
+
+    Args:
+        evaluation: as `repro evaluate --json` prints it.
+        width: columns to fill.
+    """
+    data, images, preparation = evaluation["data"], evaluation["images"], evaluation["preparation"]
+    yield f"{bold(evaluation['paper'])}, {evaluation['variant']}, with {evaluation['weights']['name']}"
+    carried = "from nowhere: they are of the paper's module itself"
+    if (peer := evaluation["peer"]) is not None:
+        difference = number(evaluation["difference"])
+        apart = (
+            f"outputs differ by at most {difference} of the largest"
+            if evaluation["difference"]
+            else "no output differs"
+        )
+        carried = f"from {peer}; on a random input, in double precision, {apart}"
+    channels = ", ".join(f"{name} {' '.join(f'{value:g}' for value in preparation[name])}" for name in ("mean", "std"))
+    facts = [
+        ("carried", carried),
+        ("weights", f"{evaluation['weights']['fingerprint']} (BLAKE2 of all tensors)"),
+        (
+            "data",
+            f"{data['name']}, {data['folder']}: {counted(data['images'], 'image')} in {data['classes']:,} classes",
+        ),
+        ("", f"{data['fingerprint']} (BLAKE2 of names and sizes)"),
+        (
+            "inputs",
+            f"shorter side to {preparation['resize']} ({preparation['interpolation']}), the middle "
+            f"{preparation['crop']} × {preparation['crop']}, {channels}",
+        ),
+        (
+            "took",
+            f"{evaluation['seconds']:.1f} s on {evaluation['device'] or evaluation['environment']}, "
+            f"{images / max(evaluation['seconds'], 1e-9):,.1f} images a second",
+        ),
+    ]
+    yield from columns([(dim(f"{label:<8}"), text) for label, text in facts], width=width)
+    yield ""
+    if images < data["images"]:
+        yield from wrap(f"Of only {images:,} of {data['images']:,} images:", width)
+    measured, right = evaluation["measured"], evaluation["right"]
+
+    def percent(share: float) -> str:
+        return f"{100 * share:.3f} %"
+
+    rows = [
+        (bold(name), percent(measured[name]), f"error {percent(measured[f'{name}-error'])}", f"{count:,} of {images:,}")
+        for name, count in right.items()
+    ]
+    yield from columns(rows, right=(1, 2, 3))
+    yield ""
+    if evaluation["remark"]:
+        yield from wrap(f"This decides no claim: {evaluation['remark']}.", width)
+    for claim in evaluation["claims"]:
+        figures = [f"printed {claim['printed']}"]
+        if claim["measured"] is not None:
+            figures.insert(0, f"measured {number(claim['measured'])}")
+        # The reason of a failure says them itself.
+        said = ", ".join(figures if claim["status"] != "failed" else []) + (
+            f" ({claim['source']})" if claim["source"] else ""
+        )
+        yield f"{status(claim['status'])}  {bold(claim['id'])}  {said.strip()}"
+        yield from _reason(claim, width, full=True)
+
+
 def report_line(
     report: Mapping[str, Any], width: int, *, seconds: float, megabytes: int | None, pad: int
 ) -> Iterator[str]:

@@ -6,9 +6,9 @@ parameters and multiply-accumulates. Results are the figures that the paper repo
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING, Any
 
+from catalog.figures import Figure
 from catalog.formats.publication import address
 from catalog.records import Paper, Tier
 
@@ -88,11 +88,11 @@ def _results(claim: Claim) -> Iterator[dict[str, Any]]:
     """What the paper reports, where the claim says by which measure and on which data."""
     if claim.tier is not Tier.HEADLINE or claim.measure is None or claim.subject is None:
         return
-    figure = re.search(r"\d+(?:\.\d+)?", str(claim.printed or ""))
     metric = _METRICS.get(claim.measure.quantity)
-    if figure and metric and claim.subject.data:
+    if metric and claim.subject.data and isinstance(claim.printed, str):
+        # Papers print 0.790 or 79.0 %; the format has per cent.
         yield {
             "Task": "Image Classification",
             "Dataset": claim.subject.data,
-            "Metrics": {metric: float(figure[0])},
+            "Metrics": {metric: float(100 * Figure.read(claim.printed).value)},
         }

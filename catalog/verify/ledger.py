@@ -20,7 +20,7 @@ import platform
 from functools import cache
 from hashlib import blake2b
 from importlib import metadata
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pydantic import Field, ValidationError
 
@@ -31,7 +31,7 @@ from catalog.source import SourceError, human, parse
 from catalog.verify.peers import LIBRARIES
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
     from pathlib import Path
 
     from catalog.records import Claim, Paper
@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from catalog.verify.runner import ClaimReport, PaperReport
     from catalog.verify.training import Outcome
 
-__all__ = ["CPU", "Entry", "Ledger", "LedgerError", "MutationScore", "Survivor", "fingerprints", "sources"]
+__all__ = ["CPU", "Entry", "Inputs", "Ledger", "LedgerError", "MutationScore", "Survivor", "fingerprints", "sources"]
 
 CPU = "cpu"
 """The environment of whatever needs no accelerator; others have the name of theirs."""
@@ -63,6 +63,7 @@ class Entry(Record):
     seconds: float
     seeds: list[int] = Field([])
     data: dict[str, str] = Field({}, description="fingerprint of the data set, by its name")
+    weights: dict[str, str] = Field({}, description="fingerprint of published weights, by their name")
     versions: dict[str, str] = Field(description="of Python, torch and the peer")
     device: Text
     fingerprints: dict[str, str] = Field(description="of the code and of the claim")
@@ -98,6 +99,17 @@ class _File(Record):
     paper: Identifier
     mutation: MutationScore | None = None
     entries: list[Entry] = Field([])
+
+
+class Inputs(NamedTuple):
+    """What went into a measurement besides code and claim."""
+
+    data: Mapping[str, str] = {}
+    """Fingerprints of data sets, by name."""
+    weights: Mapping[str, str] = {}
+    """Fingerprints of published weights, by name."""
+    libraries: tuple[str, ...] = ()
+    """That took part."""
 
 
 class Ledger:
@@ -140,7 +152,9 @@ class Ledger:
         """Whether the code or a claim has changed since errors were made in the module."""
         return self.mutation is not None and self.mutation.fingerprints != _fingerprints_of_all(paper)
 
-    def record(self, report: PaperReport, environment: str = CPU, device: str = "") -> bool:
+    def record(
+        self, report: PaperReport, environment: str = CPU, device: str = "", inputs: Inputs | None = None
+    ) -> bool:
         """Take over what was measured, and write the file if that changes anything.
 
         What was measured again with the same code, claim, result and verdict keeps its entry and its date. Entries of
@@ -151,6 +165,7 @@ class Ledger:
             report: what came of the claims.
             environment: where they were measured; training runs know it themselves.
             device: what that is, for a person; the machine's processor if omitted.
+            inputs: what else went in; training runs and parity claims know it themselves.
 
         Returns:
             Whether the file was written.
@@ -161,7 +176,7 @@ class Ledger:
         measured = {}
         for claim in report.claims:
             if claim.status not in _NOT_MEASURED:
-                entry = self._new(report.paper, claim, environment, device or _processor())
+                entry = self._new(report.paper, claim, environment, device or _processor(), inputs or Inputs())
                 measured[entry.claim, entry.environment] = entry
         order = [claim.id for claim in report.record.claims]
         with self._changing():
@@ -237,15 +252,15 @@ class Ledger:
                 lines.append(f"{claim.id}: {', '.join(changes)} since {entry.date}")
         return "\n".join(lines)
 
-    def _new(self, paper: str, report: ClaimReport, environment: str, device: str) -> Entry:
+    def _new(self, paper: str, report: ClaimReport, environment: str, device: str, inputs: Inputs) -> Entry:
         claim = report.claim
-        data = {}
+        data = dict(inputs.data)
         if (outcome := report.training) is not None:
             environment, device = outcome.environment, outcome.device or device
             if claim.training is not None and outcome.data is not None:
                 data[claim.training.data] = outcome.data
         versions = {"python": platform.python_version(), "torch": metadata.version("torch")}
-        for library in _peers(paper, claim):
+        for library in (*inputs.libraries, *_peers(paper, claim)):
             with contextlib.suppress(metadata.PackageNotFoundError):
                 versions[library] = metadata.version(library)
         return Entry(
@@ -258,6 +273,7 @@ class Ledger:
             seconds=round(report.seconds, 2),
             seeds=claim.training.seeds if claim.training else [],
             data=data,
+            weights=dict(inputs.weights),
             versions=versions,
             device=device,
             fingerprints=fingerprints(paper, claim),
@@ -265,7 +281,9 @@ class Ledger:
 
 
 def _same_result(old: Entry, new: Entry) -> bool:
-    return all(getattr(old, name) == getattr(new, name) for name in ("status", "measured", "data", "fingerprints"))
+    return all(
+        getattr(old, name) == getattr(new, name) for name in ("status", "measured", "data", "weights", "fingerprints")
+    )
 
 
 def _changes(entry: Entry, report: ClaimReport) -> Iterator[str]:

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     from catalog.records import Peer
 
-__all__ = ["LIBRARIES", "PeerNotInstalledError", "build_peer", "operators_of_torchvision"]
+__all__ = ["LIBRARIES", "PeerNotInstalledError", "build_peer", "import_library", "operators_of_torchvision"]
 
 LIBRARIES = frozenset({"pytorchcv", "scipy", "tensorly", "timm", "torchvision"})
 """What parity claims compare with; all come with the extra `peers`."""
@@ -46,7 +46,7 @@ def operators_of_torchvision() -> Any:
     """
     import torch
 
-    operators = _import("torchvision.ops")
+    operators = import_library("torchvision.ops")
     if not hasattr(torch.ops.torchvision, "deform_conv2d"):
         remedy = f"install the torchvision that was compiled for torch {torch.__version__}"
         raise PeerNotInstalledError("the compiled operators of torchvision", remedy)
@@ -54,24 +54,29 @@ def operators_of_torchvision() -> Any:
 
 
 def _timm(model: str, options: dict[str, Any]) -> nn.Module:
-    network: nn.Module = _import("timm").create_model(model, pretrained=False, **options)
+    network: nn.Module = import_library("timm").create_model(model, pretrained=False, **options)
     return network
 
 
 def _torchvision(model: str, options: dict[str, Any]) -> nn.Module:
-    network: nn.Module = _import("torchvision.models").get_model(model, weights=None, **options)
+    network: nn.Module = import_library("torchvision.models").get_model(model, weights=None, **options)
     return network
 
 
 def _pytorchcv(model: str, options: dict[str, Any]) -> nn.Module:
-    network: nn.Module = _import("pytorchcv.model_provider").get_model(model, pretrained=False, **options)
+    network: nn.Module = import_library("pytorchcv.model_provider").get_model(model, pretrained=False, **options)
     return network
 
 
 _FACTORIES = {"timm": _timm, "torchvision": _torchvision, "pytorchcv": _pytorchcv}
 
 
-def _import(name: str) -> Any:
+def import_library(name: str) -> Any:
+    """Import a library that independent implementations come from, or a module of it.
+
+    Raises:
+        PeerNotInstalledError: it is not installed.
+    """
     library = name.partition(".")[0]
     try:
         return importlib.import_module(name)

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from catalog.names import UnknownName, closest
 from catalog.records import Basis, Claim, Comparator, Paper, Status, Tier
-from catalog.verify import MeasurementError, training
+from catalog.verify import MeasurementError, evaluate, training
 from catalog.verify.meta import import_torch, without_compiler
 from catalog.verify.peers import LIBRARIES, PeerNotInstalledError
 from catalog.verify.structure import Structure
@@ -242,11 +242,7 @@ def _needs(
         return Status.NOT_CHECKABLE, claim.not_checkable
     needs = ""
     if claim.tier is Tier.HEADLINE:
-        subject = claim.subject
-        data = f"the data set {subject.data}" if subject and subject.data else "the paper's data"
-        protocol = f" ({subject.protocol})" if subject and subject.protocol else ""
-        weights = f"the weights {subject.weights}" if subject and subject.weights else "trained weights"
-        needs = f"needs {data}{protocol} and {weights}, which repro cannot evaluate yet"
+        needs = evaluate.needs(paper.id, claim)
     elif claim.tier is Tier.TRAINING:
         by_name = claims is not None and claim.id in claims
         asked = by_name or (tiers is not None and Tier.TRAINING in map(str, tiers))

@@ -222,13 +222,20 @@ def test_model_index_is_read(library: Library, tmp_path: Path) -> None:
     import modelindex
 
     path = tmp_path / "model-index.yml"
-    path.write_text(export(library, "model-index", "lenet", "xception"))
+    path.write_text(export(library, "model-index", "lenet", "xception", "resnet"))
     found = modelindex.load(str(path))
     found.build_models_with_collections()
     models = {model.name: model for model in found.models}
     assert "Xception: xception" in models
     assert models["Xception: xception"].metadata.data["Parameters"] == 22_855_952
-    assert {collection.name for collection in found.collections} == {"LeNet-5", "Xception"}
+    assert {collection.name for collection in found.collections} == {"LeNet-5", "Xception", "ResNet"}
+    # The papers print "0.790" and "24.52 %".
+    for name, metrics in {
+        "Xception: xception": {"Top 1 Accuracy": 79.0, "Top 5 Accuracy": 94.5},
+        "ResNet: resnet34": {"Top 1 Error": 24.52, "Top 5 Error": 7.46},
+    }.items():
+        results = [result.data for result in models[name].results]
+        assert {metric: value for result in results for metric, value in result["Metrics"].items()} == metrics
 
 
 # --- What is meant ---------------------------------------------------------------------------------------------------

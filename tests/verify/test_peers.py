@@ -101,7 +101,7 @@ def test_torchvision_without_its_operators(loads: bool, other_error: bool, outco
         sys.path.insert(0, {str(tmp_path)!r})
         from catalog.verify import peers
         try:
-            peers._import("torchvision.models")
+            peers.import_library("torchvision.models")
             print("imported")
         except Exception as error:
             print(repr(error))

@@ -232,7 +232,7 @@ def test_peer_that_is_not_installed(monkeypatch: pytest.MonkeyPatch) -> None:
     def absent(name: str) -> None:
         raise peers.PeerNotInstalledError(name)
 
-    monkeypatch.setattr(peers, "_import", absent)
+    monkeypatch.setattr(peers, "import_library", absent)
     report = only(verify(paper(parity())))
     assert (report.status, report.reason) == (Status.NOT_RUN, "needs timm: pip install 'repro[peers]'")
 
@@ -273,9 +273,9 @@ def test_what_is_not_run_says_what_it_needs() -> None:
     assert [(claim.status.value, claim.reason) for claim in report.claims] == [
         (
             "not run",
-            "needs the data set imagenet (single crop 299) and the weights timm:x, which repro cannot evaluate yet",
+            "needs the data set imagenet (single crop 299) and the weights timm:x; no measurement is recorded for it",
         ),
-        ("not run", "needs the paper's data and trained weights, which repro cannot evaluate yet"),
+        ("not run", "needs data of the paper and trained weights, and none are named"),
         ("not run", "no experiment is written yet"),
         ("not run", "no experiment is written yet"),
         ("not checkable", "a private data set"),
@@ -309,7 +309,10 @@ def test_selection_of_what_is_not_there(checks: Callable[..., None]) -> None:
 
 
 def test_importing_the_verifier_does_not_import_torch() -> None:
-    modules = [f"catalog.verify.{name}" for name in ("ledger", "parity", "peers", "runner", "structure", "verdict")]
+    modules = [
+        f"catalog.verify.{name}"
+        for name in ("evaluate", "images", "ledger", "parity", "peers", "runner", "structure", "verdict", "weights")
+    ]
     program = f"import sys, {', '.join(modules)}; print('torch' in sys.modules)"
     found = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert found.stdout == "False\n"
