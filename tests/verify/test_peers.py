@@ -113,7 +113,7 @@ def test_torchvision_without_its_operators(loads: bool, other_error: bool, outco
 @pytest.mark.parametrize("loads", [True, False])
 def test_operators_of_torchvision(loads: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     operators, compiled = object(), SimpleNamespace(deform_conv2d=None) if loads else SimpleNamespace()
-    monkeypatch.setattr(peers, "_import", {"torchvision.ops": operators}.__getitem__)
+    monkeypatch.setattr(peers, "import_library", {"torchvision.ops": operators}.__getitem__)
     monkeypatch.setattr(torch.ops, "torchvision", compiled)
     if loads:
         assert peers.operators_of_torchvision() is operators
