@@ -108,6 +108,9 @@ def deform_conv2d(
 class DeformConv2d(nn.Conv2d):
     """A convolution and a second one of the same geometry, which gives the offsets and starts with zeros (Figure 2)."""
 
+    numbers = 2
+    """That the second one gives for each tap."""
+
     def __init__(
         self,
         inputs: int,
@@ -120,7 +123,7 @@ class DeformConv2d(nn.Conv2d):
         bias: bool = True,
     ) -> None:
         super().__init__(inputs, outputs, kernel, stride, padding, dilation, bias=bias)
-        self.offset = nn.Conv2d(inputs, 2 * kernel**2, kernel, stride, padding, dilation)
+        self.offset = nn.Conv2d(inputs, self.numbers * kernel**2, kernel, stride, padding, dilation)
         nn.init.zeros_(self.offset.weight)
         nn.init.zeros_(self.offset.bias)
 
@@ -217,18 +220,26 @@ def deform_ps_roi_pool(scores: Tensor, offsets: Tensor, rois: Tensor, k: int, ga
 # --- Networks --------------------------------------------------------------------------------------------------------
 
 
+def replace_3x3(block: resnet.Block, layer: type[DeformConv2d]) -> None:
+    """Put a deformable layer in the place of the 3x3 layer of a bottleneck, with its geometry and weights."""
+    old = block.layers[3]
+    new = layer(old.in_channels, old.out_channels, 3, old.stride[0], old.padding[0], old.dilation[0], bias=False)
+    new.weight = old.weight
+    block.layers[3] = new
+
+
 def deformable_resnet(classes: int) -> resnet.ResNet:
     """ResNet-50 whose last three 3x3 layers are deformable, and whose last stage keeps the map (Section 2.3).
 
     The stage has no stride, and its 3x3 layers are dilated by 2 instead.
     """
     network = resnet.build("resnet50", classes=classes, stride_in_1x1=False)
-    for block in network.stages[-1]:
-        old = block.layers[3]
-        new = DeformConv2d(old.in_channels, old.out_channels, 3, padding=2, dilation=2, bias=False)
-        new.weight = old.weight
-        block.layers[3] = new
-    network.stages[-1][0].shortcut[0].stride = (1, 1)
+    last = network.stages[-1]
+    last[0].shortcut[0].stride = (1, 1)
+    for block in last:
+        layer = block.layers[3]
+        layer.stride, layer.padding, layer.dilation = (1, 1), (2, 2), (2, 2)
+        replace_3x3(block, DeformConv2d)
     return network
 
 

@@ -159,48 +159,52 @@ def _kernel(p_y: Tensor, p_x: Tensor, height: int, width: int) -> Tensor:
 
 
 def gradients() -> dict[str, float]:
-    """Differences of gradients from what small steps in input, weight and offset do; and the sum of bilinear weights.
+    """Differences of gradients from what small steps in input, offset and weight do; and the sum of bilinear weights.
 
-    ``at_zero`` is that of the offset where all taps lie on pixels, from a step towards the next ones.
+    ``at_zero`` is that of the offset where all taps lie on pixels, from steps towards the next ones.
     """
-    x, weight = _random(1, 2, 5, 5), _random(2, 2, 3, 3)
-    offset = 0.2 + 0.6 * torch.rand(1, 18, 3, 3, dtype=x.dtype, generator=torch.Generator().manual_seed(0))
-    offset += torch.arange(18).reshape(1, 18, 1, 1) % 3 - 1  # between pixels, and some taps between them and the border
+    tensors = [_random(1, 2, 5, 5), offsets_between_pixels(3), _random(2, 2, 3, 3)]
+    names = ("input", "offset", "weight")
+    measured = dict(zip(names, slope_differences(deform_conv2d, tensors), strict=True))
+    tensors[1] = torch.zeros_like(tensors[1])
+    _, measured["at_zero"], _ = slope_differences(deform_conv2d, tensors, both_ways=False)
+    positions = 4 * torch.rand(1, 2, 100, dtype=torch.float64, generator=torch.Generator().manual_seed(1))
+    measured["sum_of_weights"] = _difference(bilinear_sample(torch.ones_like(tensors[0]), positions), torch.ones(()))
+    return measured
 
-    def differences(offset: Tensor, step: float, both_ways: bool) -> list[float]:
-        tensors = [x.clone(), offset.clone(), weight.clone()]
-        coefficients = _random(1, 2, 3, 3)
 
-        def value() -> Tensor:
-            return (coefficients * deform_conv2d(*tensors)).sum()
+def offsets_between_pixels(side: int) -> Tensor:
+    """Offsets of a 3x3 layer, (1, 18, side, side), by which no tap lands near a pixel, and some outside of the map."""
+    between = 0.2 + 0.6 * torch.rand(1, 18, side, side, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    return between + torch.arange(18).reshape(1, 18, 1, 1) % 3 - 1
 
-        for tensor in tensors:
-            tensor.requires_grad_()
-        found = torch.autograd.grad(value(), tensors)
-        results = []
-        with torch.no_grad():
-            for tensor, gradient in zip(tensors, found, strict=True):
-                flat, steps = tensor.view(-1), torch.empty_like(gradient).view(-1)
-                for place in range(len(flat)):
-                    start = float(flat[place])
-                    flat[place] = start + step
-                    after = value()
-                    flat[place] = start - step if both_ways else start
-                    steps[place] = (after - value()) / (2 * step if both_ways else step)
-                    flat[place] = start
-                results.append(_difference(gradient.view(-1), steps))
-        return results
 
-    to_input, to_offset, to_weight = differences(offset, 1e-3, both_ways=True)
-    _, at_zero, _ = differences(torch.zeros_like(offset), 1e-3, both_ways=False)
-    positions = 4 * torch.rand(1, 2, 100, dtype=x.dtype, generator=torch.Generator().manual_seed(1))
-    return {
-        "input": to_input,
-        "offset": to_offset,
-        "weight": to_weight,
-        "at_zero": at_zero,
-        "sum_of_weights": _difference(bilinear_sample(torch.ones_like(x), positions), torch.ones(())),
-    }
+def slope_differences(
+    function: Callable[..., Tensor], tensors: list[Tensor], *, step: float = 1e-3, both_ways: bool = True
+) -> list[float]:
+    """Largest difference, for each tensor, between gradients and slopes from steps, both ways or forwards only.
+
+    Of the outputs of a function in fixed random proportions; it is linear in every number up to the next pixel.
+    """
+    tensors = [tensor.clone().requires_grad_() for tensor in tensors]
+    proportions = _random(*function(*tensors).shape)
+
+    def value() -> Tensor:
+        return (proportions * function(*tensors)).sum()
+
+    found = torch.autograd.grad(value(), tensors)
+    differences = []
+    with torch.no_grad():
+        for tensor, gradient in zip(tensors, found, strict=True):
+            numbers, slopes = tensor.view(-1), torch.empty(tensor.numel(), dtype=tensor.dtype)
+            for place, start in enumerate(numbers.tolist()):
+                numbers[place] = start + step
+                after = value()
+                numbers[place] = start - step if both_ways else start
+                slopes[place] = (after - value()) / (2 * step if both_ways else step)
+                numbers[place] = start
+            differences.append(_difference(gradient.view(-1), slopes))
+    return differences
 
 
 def grid_sample_of_torch() -> dict[str, float]:
@@ -217,7 +221,7 @@ def operator_of_torchvision() -> dict[str, float]:
 
     def theirs(x: Tensor, offset: Tensor, weight: Tensor, geometry: tuple[int, int, int, int]) -> Tensor:
         stride, padding, dilation, _ = geometry
-        return operators.deform_conv2d(x, offset, weight, stride=stride, padding=padding, dilation=dilation)
+        return operators.deform_conv2d(x, offset, weight, None, stride, padding, dilation)
 
     differences = {"outputs": 0.0, "gradients": 0.0}
     for geometry in GEOMETRIES:

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import pytest
 import torch
+from torch import Tensor
 
 from catalog import Library
 from catalog.records import Status
 from catalog.verify.runner import verify
 from reproductions import build, variants
-from reproductions.deformable_convnets_v1 import DeformConv2d, DeformRoIPool
+from reproductions.checks import deformable_convnets_v1 as checks
+from reproductions.deformable_convnets_v1 import DeformConv2d, DeformRoIPool, deform_conv2d
 from tests.reproductions.broken import CHEAP, red_claims
 
 # An error, what is changed into what, and one claim that must notice.
@@ -39,7 +43,7 @@ ERRORS = {
     "padding dilated": ("* dilation - padding", "* dilation - padding * dilation", "equations"),
     "taps by columns": ("taps.repeat_interleave(kernel)", "taps.repeat(kernel)", "zero-offsets"),
     "bias forgotten": ("return result if bias is None else", "return result if True else", "zero-offsets"),
-    "offsets not dilated": ("2 * kernel**2, kernel, stride, padding, dilation)", "2 * kernel**2, 3, stride, padding)",
+    "offsets not dilated": ("* kernel**2, kernel, stride, padding, dilation)", "* kernel**2, kernel, stride, padding)",
         "deformable-layers"),
     "random offsets at first": ("        nn.init.zeros_(self.offset.weight)\n", "", "zero-offsets"),
     "random biases of offsets at first": ("        nn.init.zeros_(self.offset.bias)\n", "", "zero-offsets"),
@@ -69,15 +73,12 @@ ERRORS = {
         "position-sensitive-pooling"),
     "rows first, by position": ("shift.flip(1)", "shift", "position-sensitive-pooling"),
     # Networks
-    "stage 4 deformable too": ("for block in network.stages[-1]:", "for block in network.stages[-2]:",
-        "deformable-layers"),
-    "the stage keeps its stride": ("3, padding=2, dilation=2, bias=False)",
-        "3, old.stride[0], padding=2, dilation=2, bias=False)", "networks"),
-    "shortcut keeps its stride": ("    network.stages[-1][0].shortcut[0].stride = (1, 1)\n", "", "networks"),
-    "last stage not dilated": ("padding=2, dilation=2", "padding=1", "deformable-layers"),
-    "torch's own initialisation": ("        new.weight = old.weight\n", "", "networks"),
-    "biases in front of normalisation": ("padding=2, dilation=2, bias=False", "padding=2, dilation=2",
-        "parameters-resnet50-dcn"),
+    "another stage": ("last = network.stages[-1]", "last = network.stages[-2]", "deformable-layers"),
+    "the stage keeps its stride": ("(1, 1), (2, 2), (2, 2)", "layer.stride, (2, 2), (2, 2)", "deformable-layers"),
+    "shortcut keeps its stride": ("    last[0].shortcut[0].stride = (1, 1)\n", "", "deformable-layers"),
+    "last stage not dilated": ("(1, 1), (2, 2), (2, 2)", "(1, 1), (1, 1), (1, 1)", "deformable-layers"),
+    "torch's own initialisation": ("    new.weight = old.weight\n", "", "networks"),
+    "biases in front of normalisation": ("old.dilation[0], bias=False)", "old.dilation[0])", "parameters-resnet50-dcn"),
 }
 # fmt: on
 
@@ -102,3 +103,11 @@ def test_maps_and_rois_of_any_size() -> None:
     assert DeformConv2d(3, 4, 5, stride=3)(torch.zeros(2, 3, 11, 8)).shape == (2, 4, 3, 2)
     rois = torch.tensor([[0, 0, 0, 3, 2], [1, 5, 2, 40, 40.5], [1, -4, 1, 9, 9]])
     assert DeformRoIPool(3, k=4)(torch.zeros(2, 3, 11, 8), rois).shape == (3, 3, 4, 4)
+
+
+def test_the_comparison_with_torchvision_takes_the_operator_as_it_is_called(monkeypatch: pytest.MonkeyPatch) -> None:
+    def operator(x: Tensor, offset: Tensor, weight: Tensor, bias: None, *geometry: int) -> Tensor:
+        return deform_conv2d(x, offset, weight, bias, *geometry, offset_groups=offset.shape[1] // 18)
+
+    monkeypatch.setattr(checks, "operators_of_torchvision", lambda: SimpleNamespace(deform_conv2d=operator))
+    assert checks.operator_of_torchvision() == {"outputs": 0, "gradients": 0}
