@@ -45,6 +45,7 @@ __all__ = [
     "Outcome",
     "Run",
     "Schedule",
+    "accuracy",
     "constant",
     "cosine",
     "forget",
@@ -334,6 +335,12 @@ def outputs(network: nn.Module, images: Tensor, *, batch: int = 1000) -> Tensor:
         result = torch.cat([network(part.to(device)).float().cpu() for part in torch.split(images, batch)])
     network.train(training)
     return result
+
+
+def accuracy(network: nn.Module, images: Tensor, labels: Tensor) -> float:
+    """Share of the images to whose label a network gives the highest of its outputs."""
+    right = outputs(network, images).argmax(dim=1) == labels
+    return int(right.sum()) / len(labels)
 
 
 def padded_crops_and_flips(images: Tensor, generator: torch.Generator, *, padding: int = 4) -> Tensor:

@@ -11,6 +11,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.utils.flop_counter import FlopCounterMode
 
+from catalog.verify.training import Run, accuracy, cosine
+from reproductions.layers import conv_bn
 from reproductions.resnet import Block, Bottleneck, ResNet
 from reproductions.senet import VARIANTS, SEBlock, SENet154Block, build, resnext_32x4d, with_se
 
@@ -337,3 +339,49 @@ def _randomise(module: Module) -> Module:
         if value.is_floating_point():
             nn.init.uniform_(value, 0.5, 1.5) if name.endswith("running_var") else nn.init.normal_(value, std=0.5)
     return module.double().eval()
+
+
+# --- Training --------------------------------------------------------------------------------------------------------
+
+
+def global_context(run: Run) -> dict[str, float]:
+    """Test accuracy with SE blocks on a task that asks for global context, and how much more that is than without."""
+    gated, plain = _accuracy(run, "with SE", gated=True), _accuracy(run, "without SE", gated=False)
+    return {"accuracy_with": gated, "gain": gated - plain}
+
+
+def _accuracy(run: Run, arm: str, *, gated: bool) -> float:
+    generator = torch.Generator().manual_seed(run.seed)
+    train, test = _task(6000, generator), _task(2000, generator)
+    torch.manual_seed(run.seed)
+    gates = [SEBlock(16, reduction=4) if gated else nn.Identity() for _ in range(2)]
+    network = nn.Sequential(
+        *conv_bn(3, 16, 3, padding=1),
+        nn.ReLU(),
+        gates[0],
+        *conv_bn(16, 16, 3, padding=1),
+        gates[1],
+        nn.ReLU(),
+        nn.AdaptiveAvgPool2d(1),
+        nn.Flatten(),
+        nn.Linear(16, 2),
+    )
+    optimiser = torch.optim.Adam(network.parameters(), lr=0.01)
+    run.train(arm, network, optimiser, *train, batch=64, epochs=15, schedule=cosine)
+    return accuracy(network, *test)
+
+
+def _task(number: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+    """Noise with a signed checkerboard of 3x3 somewhere in channel 0 and in channel 1; channel 2 says which counts.
+
+    It does so by a shift of all its pixels, which is less than a standard deviation of one. The label is the sign.
+    Shapes: (number, 3, 8, 8) and (number,).
+    """
+    images = torch.randn(number, 3, 8, 8, generator=generator)
+    signs = torch.randint(2, (number, 3), generator=generator) * 2.0 - 1
+    checkerboard = 2 * torch.tensor([[1.0, -1, 1], [-1, 1, -1], [1, -1, 1]])
+    places = torch.stack([F.pad(checkerboard, (x, 5 - x, y, 5 - y)) for y in range(6) for x in range(6)])
+    chosen = torch.randint(len(places), (number, 2), generator=generator)
+    images[:, :2] += signs[:, :2, None, None] * places[chosen]
+    images[:, 2] += 0.25 * signs[:, 2, None, None]
+    return images, (torch.where(signs[:, 2] > 0, signs[:, 0], signs[:, 1]) > 0).long()

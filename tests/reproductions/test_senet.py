@@ -9,6 +9,7 @@ from catalog import Library
 from catalog.records import Status, Tier
 from catalog.verify.runner import verify
 from reproductions import build, variants
+from reproductions.checks.senet import _task
 from reproductions.resnet import BasicBlock
 from reproductions.senet import SEBlock, with_se
 from tests.reproductions.broken import broken, red_claims
@@ -141,3 +142,23 @@ def test_any_residual_block_can_end_in_squeeze_and_excitation() -> None:
     block = with_se(BasicBlock, reduction=4)(16, 32, 2)
     assert isinstance(block.layers[-1], SEBlock)
     assert block(torch.zeros(2, 16, 8, 8)).shape == (2, 32, 4, 4)
+
+
+def test_the_task_of_global_context(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch, "randn", lambda *size, generator: torch.zeros(size))
+    images, labels = _task(2000, torch.Generator().manual_seed(0))
+    corners = set()
+    for image, label in zip(images, labels, strict=True):
+        signs = []
+        for channel in image[:2]:
+            top, left = (int(place.min()) for place in channel.nonzero().T)
+            pattern = channel[top : top + 3, left : left + 3]
+            signs.append(int(pattern[0, 0].sign()))
+            assert torch.equal(pattern, signs[-1] * 2 * torch.tensor([[1.0, -1, 1], [-1, 1, -1], [1, -1, 1]]))
+            assert channel.count_nonzero() == 9
+            corners.add((top, left))
+        (shift,) = image[2].unique().tolist()
+        assert abs(shift) == 0.25
+        assert label == (signs[0 if shift > 0 else 1] > 0)
+    assert len(corners) == 36
+    assert 800 < labels.sum() < 1200
