@@ -13,7 +13,9 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.utils.flop_counter import FlopCounterMode
 
-from reproductions import resnet
+from catalog.verify.training import Run, accuracy
+from reproductions import resnet, stochastic_depth
+from reproductions.layers import conv_bn
 from reproductions.resnet import BasicBlock, ResNet, option_b
 from reproductions.stochastic_depth import VARIANTS, ResidualDrop, build, pooled_shortcut
 
@@ -309,3 +311,46 @@ def _randomise(module: Module) -> Module:
         if value.is_floating_point():
             nn.init.uniform_(value, 0.5, 1.5) if name.endswith("running_var") else nn.init.normal_(value, std=0.5)
     return module.double().eval()
+
+
+# --- Training --------------------------------------------------------------------------------------------------------
+
+
+def accuracy_and_deletion(run: Run) -> dict[str, float]:
+    """Accuracy on digits with stochastic depth less that with constant depth; the same without one late block."""
+    constant, constant_without = _accuracies(run, "constant depth", last_survival=1.0)
+    stochastic, stochastic_without = _accuracies(run, "stochastic depth", last_survival=0.5)
+    return {"difference": stochastic - constant, "difference_without_a_block": stochastic_without - constant_without}
+
+
+def _accuracies(run: Run, arm: str, *, last_survival: float) -> tuple[float, float]:
+    """Test accuracy of a network of 22 layers, and its mean when each block of the second stage is bypassed in turn."""
+    digits = run.data("digits").divide(run.seed)
+    pixels = digits.train.images.float()
+    mean, deviation = pixels.mean(), pixels.std()
+    torch.manual_seed(run.seed)
+    probabilities = iter([stochastic_depth.survival(block, 10, last_survival, "linear") for block in range(1, 11)])
+
+    def part(inputs: int, outputs: int, stride: int) -> ResidualDrop:
+        return ResidualDrop(inputs, outputs, stride, survival=next(probabilities))
+
+    stem = nn.Sequential(*conv_bn(1, 8, 3, padding=1), nn.ReLU())
+    network = ResNet(stem, part, (8, 8, 16), (5, 5), classes=10)
+    run.train(
+        arm,
+        network,
+        torch.optim.SGD(network.parameters(), lr=0.1, momentum=0.9, nesterov=True, weight_decay=1e-4),
+        (pixels - mean) / deviation,
+        digits.train.labels,
+        batch=64,
+        epochs=24,
+        schedule=lambda step, total: 1.0 if step < total * 2 // 3 else 0.1,
+    )
+
+    images = (digits.test.images - mean) / deviation
+    whole, without = accuracy(network, images, digits.test.labels), []
+    for block in _blocks(network)[5:]:
+        kept, block.survival = block.survival, 0.0
+        without.append(accuracy(network, images, digits.test.labels))
+        block.survival = kept
+    return whole, fmean(without)
