@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from catalog.verify.training import Run, accuracy, cosine
 from reproductions.binarized_networks import binarize
 from reproductions.xnor_net import (
     BinConv2d,
@@ -389,3 +390,73 @@ def gradients_of_a_block() -> Named:
             "weights": _difference(of_weight, products * (1 / w[0].numel() + alpha * (w.abs() < 1))),
             "everywhere": _difference(of_input, signed / deviation),
         }
+
+
+# --- Training --------------------------------------------------------------------------------------------------------
+
+
+class _Signs(nn.Module):
+    def forward(self, x: Tensor) -> Tensor:
+        return binarize(x)
+
+
+def block_order(run: Run) -> float:
+    """Test error on digits with normalisation, signs and pool behind each binary convolution, less the paper's order.
+
+    With either order all binary convolutions see signs, so in the former the stem ends in signs and not in a ReLU.
+    """
+
+    def usual(inputs: int, outputs: int) -> list[nn.Module]:
+        return [BinConv2d(inputs, outputs, 3, padding=1), nn.BatchNorm2d(outputs), _Signs(), nn.MaxPool2d(2)]
+
+    def ours(inputs: int, outputs: int) -> list[nn.Module]:
+        return [nn.BatchNorm2d(inputs), _Signs(), BinConv2d(inputs, outputs, 3, padding=1), nn.MaxPool2d(2)]
+
+    behind = _error(run, "convolution, normalisation, signs, pool", _Signs(), usual)
+    before = _error(run, "normalisation, signs, convolution, pool", nn.ReLU(), ours, nn.BatchNorm2d(48), nn.ReLU())
+    return behind - before
+
+
+def cost_of_binary_weights(run: Run) -> float:
+    """Test error on digits with binary weights less that with real ones."""
+
+    def layers(convolution: type[nn.Conv2d]) -> Callable[[int, int], list[nn.Module]]:
+        return lambda inputs, outputs: [
+            convolution(inputs, outputs, 3, padding=1),
+            nn.BatchNorm2d(outputs),
+            nn.ReLU(),
+            nn.MaxPool2d(2),
+        ]
+
+    binary = _error(run, "binary weights", nn.ReLU(), layers(BinConv2d))
+    return binary - _error(run, "real weights", nn.ReLU(), layers(nn.Conv2d))
+
+
+def _error(
+    run: Run, arm: str, behind_the_stem: nn.Module, layers: Callable[[int, int], list[nn.Module]], *end: nn.Module
+) -> float:
+    """Test error of a network whose three layers of 24, 48 and 48 channels are made by a function of their widths."""
+    digits = run.data("digits").divide(run.seed)
+    torch.manual_seed(run.seed)
+    network = nn.Sequential(
+        nn.Conv2d(1, 24, 3, padding=1),
+        nn.BatchNorm2d(24),
+        behind_the_stem,
+        *layers(24, 24),
+        *layers(24, 48),
+        *layers(48, 48),
+        *end,
+        nn.Flatten(),
+        nn.Linear(48, 10),
+    )
+
+    def hold(*_: object) -> None:
+        for layer in network:
+            if isinstance(layer, BinConv2d):
+                layer.weight.data.clamp_(-1, 1)
+
+    optimiser = torch.optim.Adam(network.parameters(), lr=0.002)
+    optimiser.register_step_post_hook(hold)
+    images = digits.train.images / 8 - 1
+    run.train(arm, network, optimiser, images, digits.train.labels, batch=100, epochs=15, schedule=cosine)
+    return 1 - accuracy(network, digits.test.images / 8 - 1, digits.test.labels)
