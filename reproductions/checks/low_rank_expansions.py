@@ -10,6 +10,7 @@ from torch.func import jacrev
 from torch.nn import functional as F
 from torch.utils.flop_counter import FlopCounterMode
 
+from catalog.verify.training import Run, accuracy
 from reproductions import build
 from reproductions.low_rank_expansions import Maxout, Scheme1Conv, Scheme2Conv, cost, fit_data, fit_filters
 
@@ -355,3 +356,50 @@ def numpy_svd() -> Named:
         best = (u[:, :rank] * s[:rank]) @ vh[:rank]
         differences.append(_difference(_matrix(_filters(fit_filters(conv, rank))), torch.from_numpy(best)))
     return {"rank_5": differences[0], "rank_20": differences[1], "rank_40": differences[2]}
+
+
+# --- Training --------------------------------------------------------------------------------------------------------
+
+
+def fine_tuning(run: Run) -> Named:
+    """Accuracy on digits that is lost when scheme 2 replaces two layers, after fine-tuning that, and from scratch."""
+    digits = run.data("digits").divide(run.seed)
+
+    def trained(arm: str, network: nn.Module, epochs: int) -> float:
+        optimiser = torch.optim.Adam(network.parameters(), lr=0.001)
+        run.train(arm, network, optimiser, digits.train.images / 16, digits.train.labels, batch=64, epochs=epochs)
+        return tested(network)
+
+    def tested(network: nn.Module) -> float:
+        return accuracy(network, digits.test.images / 16, digits.test.labels)
+
+    torch.manual_seed(run.seed)
+    network = _small_network(nn.Conv2d(16, 32, 3, padding=1), nn.Conv2d(32, 32, 3, padding=1))
+    original = trained("original", network, epochs=25)
+    fitted = [fit_filters(layer, 6) for layer in (network[2], network[5])]
+    network[2], network[5] = fitted
+    before = tested(network)
+    after = trained("fine-tuned", network, epochs=10)
+    torch.manual_seed(run.seed)
+    small = _small_network(Scheme2Conv(16, 32, 3, 6, padding=1), Scheme2Conv(32, 32, 3, 6, padding=1))
+    from_scratch = trained("from scratch", small, epochs=10)
+    return {
+        "before_fine_tuning": original - before,
+        "after_fine_tuning": original - after,
+        "from_scratch": original - from_scratch,
+    }
+
+
+def _small_network(second: nn.Module, third: nn.Module) -> nn.Sequential:
+    return nn.Sequential(
+        nn.Conv2d(1, 16, 3, padding=1),
+        nn.ReLU(),
+        second,
+        nn.ReLU(),
+        nn.MaxPool2d(2),
+        third,
+        nn.ReLU(),
+        nn.MaxPool2d(2),
+        nn.Flatten(),
+        nn.Linear(128, 10),
+    )
