@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from catalog.verify.training import Run, outputs
+from catalog.verify.training import Run, accuracy
 from reproductions import build
 from reproductions.xception import InceptionTowers, Module, SeparableConv2d, Xception
 
@@ -188,11 +188,11 @@ def shortcuts_removed() -> dict[str, float]:
 
 def residual_connections(run: Run) -> dict[str, float]:
     """Eight modules with shortcuts and eight without, on digits: test accuracies and the training losses at the end."""
-    accuracy, loss = _train_on_digits(run, "with shortcuts", modules=8)
-    accuracy_without, loss_without = _train_on_digits(run, "without shortcuts", modules=8, residual=False)
+    right, loss = _train_on_digits(run, "with shortcuts", modules=8)
+    right_without, loss_without = _train_on_digits(run, "without shortcuts", modules=8, residual=False)
     return {
-        "accuracy_with": accuracy,
-        "accuracy_gap": accuracy - accuracy_without,
+        "accuracy_with": right,
+        "accuracy_gap": right - right_without,
         "loss_with": loss,
         "loss_ratio": loss_without / loss,
     }
@@ -250,5 +250,4 @@ def _train_on_digits(
         batch=64,
         epochs=1,
     )
-    right = outputs(network, digits.test.images / 16).argmax(dim=1) == digits.test.labels
-    return right.float().mean().item(), history.mean_loss(last=50)
+    return accuracy(network, digits.test.images / 16, digits.test.labels), history.mean_loss(last=50)
