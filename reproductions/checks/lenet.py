@@ -421,7 +421,7 @@ def learns_digits(run: Run) -> float:
         loss=partial(map_loss, j=1.0),
     )
     read = outputs(network, _in_32x32(mnist.test.images)).argmin(dim=1)
-    return (read != mnist.test.labels).float().mean().item()
+    return (read != mnist.test.labels).double().mean().item()
 
 
 def _in_32x32(images: Tensor) -> Tensor:

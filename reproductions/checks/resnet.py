@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.utils.flop_counter import FlopCounterMode
 
-from catalog.verify.training import Run, outputs, padded_crops_and_flips, steps
+from catalog.verify.training import Run, accuracy, padded_crops_and_flips, steps
 from reproductions.layers import conv_bn
 from reproductions.resnet import VARIANTS, BasicBlock, Block, Bottleneck, ResNet, build, option_a
 
@@ -333,8 +333,7 @@ def cifar_10_error(run: Run, iterations: int = 64_000) -> float:
     warming_up, falling = _STEPS_OF_WARMING_UP.get(run.subject.variant, 0), steps(iterations // 2, iterations * 3 // 4)
 
     def error() -> float:
-        wrong = outputs(network, test).argmax(dim=1) != cifar.test.labels
-        return wrong.float().mean().item()
+        return 1 - accuracy(network, test, cifar.test.labels)
 
     run.train(
         run.subject.variant,

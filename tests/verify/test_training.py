@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import math
+import os
+import shutil
 import subprocess
 import sys
+import time
 import types
 from dataclasses import replace
 from functools import partial
@@ -16,16 +20,17 @@ import torch
 from pydantic import ValidationError
 from torch import nn
 
-from catalog import paths
+from catalog import Library, paths
 from catalog.datasets import NAMES, Dataset, Source, Split, load
 from catalog.figures import Figure
 from catalog.records import Claim, Paper, Status, Subject, Tier
 from catalog.verify import MeasurementError, training
 from catalog.verify.ledger import Ledger
-from catalog.verify.runner import verify
+from catalog.verify.runner import forget, verify
 from catalog.verify.training import (
     CannotRunError,
     Run,
+    accuracy,
     constant,
     cosine,
     measure,
@@ -34,12 +39,11 @@ from catalog.verify.training import (
     steps,
 )
 from catalog.verify.verdict import judge
+from tests.test_datasets import MNIST, idx, write
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from pathlib import Path
-
-    from catalog import Library
 
     Install = Callable[..., None]
 
@@ -231,6 +235,12 @@ def test_outputs() -> None:
     torch.testing.assert_close(first, net.eval()(images))
 
 
+def test_accuracy() -> None:
+    net = nn.Sequential(nn.Dropout(1.0), nn.Linear(3, 3, bias=False))
+    nn.init.eye_(net[1].weight)
+    assert accuracy(net, torch.eye(3)[[0, 1, 2, 0, 1]], torch.tensor([0, 1, 2, 1, 2])) == 0.6
+
+
 def test_crops_and_flips() -> None:
     images = torch.arange(1, 1 + 64 * 2 * 5 * 6).view(64, 2, 5, 6)
     changed = padded_crops_and_flips(images, torch.Generator().manual_seed(0), padding=2)
@@ -341,6 +351,92 @@ def test_killed_and_resumed_is_bit_for_bit_the_same(tmp_path: Path) -> None:
     assert results[7][0] == 80 - (0 + 7 + 12 + 1 + 19 + 2)
     assert results[9][0] == 60
     assert len(set(whole[1]["first arm"])) == 2, "seeds differ"
+
+
+REPORT = """
+
+def _report(loss):
+    import os
+    with open(os.environ["LOSSES"], "a+") as file:
+        print(loss.item().hex(), file=file, flush=True)
+        file.seek(0)
+        if len(file.readlines()) == int(os.environ["WAITS_AT"]):
+            time.sleep(600)
+"""
+
+
+def test_killed_and_resumed_by_the_command_line(tmp_path: Path) -> None:
+    """LeNet's experiment, on noise: killed with its second seed and resumed, it takes the steps of a whole run.
+
+    A copy of the project keeps a checkpoint of every step, writes down each loss, and waits at one to be killed.
+    """
+    assert paths.CHECKOUT is not None
+    root, skip = tmp_path / "project", shutil.ignore_patterns("__pycache__", "results")
+    for part in ("catalog", "reproductions", "papers"):
+        shutil.copytree(paths.CHECKOUT / part, root / part, ignore=skip)
+    shutil.copy(paths.CHECKOUT / "pyproject.toml", root)
+    loop = root / "catalog/verify/training.py"
+    code = loop.read_text()
+    for old, new in (
+        ("CHECKPOINTS = 60.0", "CHECKPOINTS = 0.0"),
+        ("            state.step += 1\n", "            state.step += 1\n            _report(value)\n"),
+    ):
+        assert code.count(old) == 1
+        code = code.replace(old, new)
+    loop.write_text(code + REPORT)
+    mnist = write(tmp_path / "mnist", noise(train=160, test=50))
+    curves = root / "reproductions/results/curves/lenet/learns-digits.json"
+    cache = tmp_path / "cache/repro/training/lenet/learns-digits"
+
+    def start(name: str, waits_at: int) -> subprocess.Popen[str]:
+        command = [
+            sys.executable,
+            "-c",
+            "from catalog.cli import main; main()",
+            "verify",
+            "lenet",
+            "--record",
+            "--json",
+        ]
+        command += ["--claim", "learns-digits", "--data", str(mnist), "--accept-data-mismatch"]
+        own = {"PYTHONPATH": str(root), "LOSSES": str(tmp_path / name), "WAITS_AT": str(waits_at)}
+        pipe = subprocess.PIPE
+        return subprocess.Popen(command, cwd=root, env=os.environ | own, stdout=pipe, stderr=pipe, text=True)
+
+    def losses(name: str) -> list[str]:
+        file = tmp_path / name
+        return file.read_text().split() if file.exists() else []
+
+    def finished(name: str) -> tuple[Any, bytes]:
+        output, _ = start(name, waits_at=0).communicate(timeout=120)
+        assert not cache.exists(), "nothing is kept of what is recorded"
+        recorded = curves.read_bytes()
+        shutil.rmtree(root / "reproductions/results")
+        return [claim["measured"] for claim in json.loads(output)["claims"]], recorded
+
+    def killed(name: str, at: int) -> None:
+        with start(name, waits_at=at) as process:
+            while len(losses(name)) < at:
+                assert process.poll() is None, process.communicate()
+                time.sleep(0.05)
+            process.kill()
+        assert not curves.exists()
+
+    expected = finished("whole")
+    steps = losses("whole")
+    assert len(steps) == 3 * 40
+    killed("killed", at=55)
+    assert len(list(cache.rglob("*.json"))) == 1, "the result of the first seed"
+    assert losses("killed") == steps[:55]
+    assert finished("resumed") == expected
+    assert losses("resumed") == steps[54:], "the very bits; the step that was killed has no checkpoint and comes again"
+
+
+def noise(*, train: int, test: int) -> dict[str, bytes]:
+    """The files of MNIST, with noise for images."""
+    sizes = (train, 28, 28), (train,), (test, 28, 28), (test,)
+    contents = [idx(*size, seed=seed, below=10 if len(size) == 1 else 256) for seed, size in enumerate(sizes)]
+    return dict(zip(MNIST, contents, strict=True))
 
 
 def counting(calls: list[int], fails_with: int | None = None) -> Callable[[Run], float]:
@@ -576,7 +672,9 @@ def paper(*claims: Claim) -> Paper:
 
 
 def verdicts(record: Paper, **how: Any) -> list[tuple[str, str]]:
-    return [(report.status.value, report.reason) for report in verify(record, **how).claims]
+    report = verify(record, **how)
+    forget(report)
+    return [(claim.status.value, claim.reason) for claim in report.claims]
 
 
 def test_training_is_run_only_when_asked_for(checks: Install) -> None:
@@ -591,7 +689,7 @@ def test_training_is_run_only_when_asked_for(checks: Install) -> None:
     assert verdicts(record, tiers=["training"]) == done
     assert verdicts(record, tiers=[Tier.TRAINING]) == done
     assert verdicts(record, claims=["converges"]) == done
-    assert calls == [1, 2, 3] * 3, "nothing is remembered of a verification that ended"
+    assert calls == [1, 2, 3] * 3, "nothing is remembered once it is forgotten"
 
 
 def test_what_full_experiments_need(checks: Install, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -681,6 +779,46 @@ def test_what_is_recorded_of_a_training_run(checks: Install, tmp_path: Path, mon
 
 
 # --- The experiments of the project ----------------------------------------------------------------------------------
+
+
+def quick_claims() -> Iterator[Any]:
+    for paper in Library.load():
+        for written in paper.claims:
+            if written.training is not None and written.check is not None and written.training.scale == "quick":
+                yield pytest.param(paper.id, written, id=f"{paper.id}-{written.id}")
+
+
+@pytest.mark.parametrize(("name", "written"), quick_claims())
+def test_quick_experiments_measure_what_their_claims_expect(name: str, written: Claim) -> None:
+    """All of an experiment but its length."""
+
+    class Hasty(Run):
+        def train(self, *arguments: Any, **how: Any) -> Any:
+            return super().train(*arguments, **{**how, "epochs": None, "steps": 3})
+
+    def data(asked: str) -> Dataset:
+        assert written.training is not None
+        assert asked == written.training.data
+        digits = load("digits")
+        if asked == "digits":
+            return digits
+        images, labels = nn.functional.pad(digits.train.images, (10, 10, 10, 10)), digits.train.labels
+        return Dataset("mnist", Split(images, labels), Split(images[:9], labels[:9]), "", is_release=True)
+
+    def measured(run: Run) -> Any:
+        torch.manual_seed(run.seed)
+        return getattr(checks, written.check or "")(run)
+
+    checks = importlib.import_module(f"reproductions.checks.{name.replace('-', '_')}")
+    assert written.training is not None
+    result = measured(Hasty(0, written.subject, load=data))
+    how = written.training.aggregate
+    series = result if isinstance(result, dict) else {"": result}
+    if how not in ("each", "mean"):
+        result = getattr(checks, how)({quantity: [value] for quantity, value in series.items()})
+    expected = written.expect if isinstance(written.expect, dict) else {"": written.expect}
+    assert set(result if isinstance(result, dict) else {"": result}) == set(expected)
+    assert all(math.isfinite(value) for value in series.values())
 
 
 def test_the_recipe_for_cifar_runs(monkeypatch: pytest.MonkeyPatch) -> None:
