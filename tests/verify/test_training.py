@@ -793,8 +793,11 @@ def test_quick_experiments_measure_what_their_claims_expect(name: str, written: 
     """All of an experiment but its length."""
 
     class Hasty(Run):
-        def train(self, *arguments: Any, **how: Any) -> Any:
-            return super().train(*arguments, **{**how, "epochs": None, "steps": 3})
+        def train(self, arm: str, network: Any, optimiser: Any, images: Any, labels: Any, **how: Any) -> Any:
+            """Three steps, each of which is an epoch."""
+            few = slice(how["batch"])
+            how |= {"epochs": None, "steps": 3}
+            return super().train(arm, network, optimiser, images[few], labels[few], **how)
 
     def data(asked: str) -> Dataset:
         assert written.training is not None
