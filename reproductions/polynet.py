@@ -88,14 +88,17 @@ def inception(channels: int, towers: Towers) -> nn.Sequential:
 
 
 def block_a() -> nn.Sequential:
+    """F for maps of 35x35."""
     return inception(384, towers_a(384, 48, 64))
 
 
 def block_b() -> nn.Sequential:
+    """F for maps of 17x17."""
     return inception(1152, towers_b(1152, 192, 160, 192))
 
 
 def block_c() -> nn.Sequential:
+    """F for maps of 8x8."""
     return inception(2048, towers_c(2048, 224, 256))
 
 
@@ -122,6 +125,7 @@ def released_poly_3(block: Callable[[], nn.Sequential], scale: float) -> PolyInc
 
 
 def released_order(concatenation: Concatenation) -> Concatenation:
+    """The branches from the last to the first, as they stand in the released network."""
     return Concatenation(*reversed(concatenation.branches))
 
 
