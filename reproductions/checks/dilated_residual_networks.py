@@ -64,8 +64,14 @@ def resolution() -> dict[str, int | float | list[int]]:
 
 
 def levels() -> dict[str, list[int]]:
-    """Channels and sides behind the levels for 224 pixels; blocks, dilations of 3x3 layers and shortcuts in them."""
-    return _levels("drn-b-26", "drn-c-26", "drn-c-58")
+    """Channels and sides behind the levels for 224 pixels; blocks, dilations of 3x3 layers and shortcuts in them.
+
+    And the strides of all 1x1 layers of bottlenecks, which leave them to the 3x3 layers.
+    """
+    bottlenecks = [block for level in _on_meta("drn-c-58").levels[2:6] for block in level]
+    pointwise = [c for block in bottlenecks for c in convolutions(block.layers) if c.kernel_size == (1, 1)]
+    strides = sorted({layer.stride[0] for layer in pointwise})
+    return {**_levels("drn-b-26", "drn-c-26", "drn-c-58"), "strides_of_1x1": strides}
 
 
 def levels_of_d() -> dict[str, list[int]]:

@@ -52,7 +52,7 @@ ERRORS = {
     "stem of 64 channels": ("(16, 32, *inner", "(64, 64, *inner", "parameters-drn-c-26"),
     "wide levels behind bottlenecks": ("*inner, 512, 512)", "*inner, inner[-1], inner[-1])", "parameters-drn-c-58"),
     "bottleneck with its stride in the 1x1": (
-        "bottleneck = partial(Bottleneck, stride_in_1x1=False)", "bottleneck = Bottleneck", "macs-drn-c-58"),
+        "bottleneck = partial(Bottleneck, stride_in_1x1=False)", "bottleneck = Bottleneck", "levels"),
     "blocks in DRN-D": ('"D": (layer, layer)', '"D": (BasicBlock, layer)', "levels-drn-d"),
     "no initialisation": ("        initialise(self)\n", "", "initialisation"),
     "stem without ReLU": ("7, padding=3)", "7, padding=3)[:-1]", "forward-pass"),
