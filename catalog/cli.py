@@ -450,9 +450,36 @@ def verify(
         bool,
         typer.Option("--accept-data-mismatch", help="Use data that differ from their release; the verdict says so."),
     ] = False,
+    variant: Annotated[
+        str | None,
+        typer.Option(metavar="VARIANT", help="The network of the paper that a model or a figure is held against."),
+    ] = None,
+    model: Annotated[
+        str | None,
+        typer.Option(
+            metavar="MODULE:FACTORY",
+            help="Hold this model against the paper, MODULE:FACTORY or FILE.py:FACTORY; its code is run.",
+        ),
+    ] = None,
+    option: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME=VALUE", help="An option of the paper's network, such as classes=10."),
+    ] = None,
+    size: Annotated[
+        str | None, typer.Option("--input", metavar="SIZE", help="Size of the input, such as 3,224,224.")
+    ] = None,
+    claimed: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="QUANTITY=FIGURE", help="Say what a figure counts, such as parameters=25.6M; several are allowed."
+        ),
+    ] = None,
     as_json: _Json = False,
 ) -> None:
     """Measure what papers claim, and hold it against what they print.
+
+    With --model, hold somebody else's implementation against a paper and its module, layer by layer. With --claimed,
+    say which way of counting makes a figure.
 
     Each paper is measured in a process of its own; what happens to that is the paper's failure and no other's.
     Training runs take minutes, so they are run only with --tier training; those that take a GPU only with --claim.
@@ -462,6 +489,13 @@ def verify(
     from catalog.verify import selection
     from catalog.verify.isolated import Limits, cores, warm_up
 
+    if variant or model or option or size or claimed:
+        if everything or tier or claim or only or record or topic or family or changed:
+            raise CatalogError(
+                "--model and --claimed ask about one network: no claims can be chosen or recorded with them"
+            )
+        _hold(names or [], variant, model, option or [], size, claimed or [], as_json=as_json)
+        return
     selectors = (topic, family, changed, only)
     if bool(names) == everything and (names or not any(selectors)):
         raise CatalogError("name the papers to verify, or say --all for every paper that has claims")
@@ -482,6 +516,32 @@ def verify(
 
         _print([f"{len(asked)} papers: {in_short(total) or 'no claims'}"] if asked else ["nothing to verify"])
     if any(report.failed for report in reports):
+        raise typer.Exit(1)
+
+
+def _hold(
+    names: list[str],
+    variant: str | None,
+    model: str | None,
+    options: list[str],
+    size: str | None,
+    claimed: list[str],
+    *,
+    as_json: bool,
+) -> None:
+    """Hold somebody else's model, or figures, against one paper."""
+    from catalog.show_model import model_view
+    from catalog.verify.model import hold
+
+    papers = [paper for name in names for paper in _library().resolve(name)]
+    if len(papers) != 1:
+        raise CatalogError("name the one paper that the model or the figure is held against")
+    report = hold(papers[0], variant=variant, model=model, options=options, size=size, claimed=claimed).as_dict()
+    if as_json:
+        _print_json(report)
+    else:
+        _print(model_view(report, _width()))
+    if report["failed"]:
         raise typer.Exit(1)
 
 

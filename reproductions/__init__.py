@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from torch import nn
 
-__all__ = ["UnknownReproduction", "UnknownVariant", "build", "variants"]
+__all__ = ["UnknownReproduction", "UnknownVariant", "build", "find_variant", "variants"]
 
 _HERE = Path(__file__).parent
 _NOT_PAPERS = {"__init__", "layers"}
@@ -51,18 +51,26 @@ def build(paper: str, variant: str | None = None, **options: Any) -> nn.Module:
         UnknownReproduction: no module of that name.
         UnknownVariant: the module has no such variant, or no network at all.
     """
-    offered = variants(paper)
-    if not offered:
-        raise UnknownVariant(paper, variant or "")
+    if variant is not None or not variants(paper):
+        variant = find_variant(paper, variant or "")
     module = importlib.import_module(f"reproductions.{_module_name(paper)}")
-    if variant is None:
-        return module.build(**options)
+    return module.build(**options) if variant is None else module.build(variant, **options)
+
+
+def find_variant(paper: str, variant: str) -> str:
+    """The name of a variant as its module has it.
+
+    Raises:
+        UnknownReproduction: no module of that name.
+        UnknownVariant: the module has no such variant, or no network at all.
+    """
+    offered = variants(paper)
     # resnet_50 and ResNet-50 are resnet50, as long as leaving the separators out leaves one variant.
     wanted = _canonical(variant)
     alike = [wanted] if wanted in offered else [name for name in offered if _letters(name) == _letters(wanted)]
     if len(alike) != 1:
         raise UnknownVariant(paper, variant)
-    return module.build(alike[0], **options)
+    return alike[0]
 
 
 def variants(paper: str) -> list[str]:

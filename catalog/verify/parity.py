@@ -30,7 +30,20 @@ if TYPE_CHECKING:
 
     from catalog.records import Peer, Subject
 
-__all__ = ["NetworksPartError", "Pair", "carry", "compare", "draw", "match", "measure"]
+__all__ = [
+    "NetworksPartError",
+    "Pair",
+    "Signal",
+    "carry",
+    "compare",
+    "draw",
+    "gradients_differ",
+    "match",
+    "measure",
+    "outputs_differ",
+    "ready",
+    "tensors_in",
+]
 
 BATCH = 4
 """Images in a comparison. Where maps end at 1 x 1, batch normalisation sees nothing but the batch: from a rounding of
@@ -95,6 +108,19 @@ def compare(ours: nn.Module, theirs: nn.Module, size: Sequence[int]) -> dict[str
         NetworksPartError: they differ in a layer, or in the number of layers, parameters or outputs.
         MeasurementError: a network is random in training mode even without dropout.
     """
+    images = ready(ours, theirs, size)
+    pairs = match(ours, theirs, images[:1])
+    carry(pairs, ours, theirs)
+    outputs = outputs_differ(ours, theirs, images)
+    return {"outputs": outputs, "gradients": gradients_differ(ours, theirs, pairs, images)}
+
+
+def ready(ours: nn.Module, theirs: nn.Module, size: Sequence[int]) -> Tensor:
+    """Bring two networks to double precision and evaluation mode, without dropout, and draw the peer's parameters.
+
+    Returns:
+        A batch of inputs of this size.
+    """
     import torch
 
     generator = torch.Generator().manual_seed(0)
@@ -103,19 +129,38 @@ def compare(ours: nn.Module, theirs: nn.Module, size: Sequence[int]) -> dict[str
         network.double().eval()
         _switch_dropout_off(network)
     draw(theirs, images, generator)
-    pairs = match(ours, theirs, images[:1])
-    carry(pairs, ours, theirs)
+    return images
+
+
+def outputs_differ(ours: nn.Module, theirs: nn.Module, images: Tensor) -> float:
+    """The largest difference between the outputs, as a share of the largest output.
+
+    Raises:
+        NetworksPartError: they have different numbers of outputs.
+    """
+    import torch
+
     with torch.no_grad():
-        outputs = _difference(_tensors(ours(images.clone())), _tensors(theirs(images.clone())), floor=1)
+        return _difference(tensors_in(ours(images.clone())), tensors_in(theirs(images.clone())), floor=1)
+
+
+def gradients_differ(ours: nn.Module, theirs: nn.Module, pairs: Sequence[Pair], images: Tensor) -> float:
+    """The largest difference between the gradients in training mode, as a share of the largest of the same tensor.
+
+    Gradients of the input and of the parameters of the pairs, for fixed random weights of the outputs.
+
+    Raises:
+        NetworksPartError: they have different numbers of outputs in training mode.
+        MeasurementError: a network is random in training mode even without dropout.
+    """
     here, there = _state(ours), _state(theirs)
     learned = [pair for pair in pairs if here[pair.ours].requires_grad and there[pair.theirs].requires_grad]
-    gradients = _difference(
+    return _difference(
         _gradients(ours, images, [here[pair.ours] for pair in learned]),
         _gradients(theirs, images, [there[pair.theirs] for pair in learned]),
         # A gradient that is but rounding, as of a shift in front of a normalisation, is held against the others.
         floor=1e-3,
     )
-    return {"outputs": outputs, "gradients": gradients}
 
 
 def draw(network: nn.Module, images: Tensor, generator: torch.Generator) -> None:
@@ -208,7 +253,7 @@ def _gradients(network: nn.Module, images: Tensor, parameters: Sequence[Tensor])
     network.train()
     x = images.clone().requires_grad_()
     random_state = torch.get_rng_state()
-    outputs = _tensors(network(x.clone()))  # a copy, which the network may change in place
+    outputs = tensors_in(network(x.clone()))  # a copy, which the network may change in place
     if not torch.equal(random_state, torch.get_rng_state()):
         zero = ", ".join(_DROPOUT)
         raise MeasurementError(
@@ -350,14 +395,14 @@ def _layers(network: nn.Module, paired: set[str], whose: str) -> dict[str, _Laye
 # --- What passes between layers --------------------------------------------------------------------------------------
 
 
-class _Signal:
+class Signal:
     """The tensors that a module gets or gives, in a copy that no in-place operation reaches."""
 
     def __init__(self, values: Any) -> None:
-        self.tensors = [tensor.detach().clone() for tensor in _tensors(values)]
+        self.tensors = [tensor.detach().clone() for tensor in tensors_in(values)]
         self.norms = [tensor.double().norm().item() for tensor in self.tensors]
 
-    def is_same(self, other: _Signal) -> bool:
+    def is_same(self, other: Signal) -> bool:
         """Whether the numbers are the same, whatever their shape; channels may come last in one of the two."""
         return len(self.tensors) == len(other.tensors) and all(
             a.numel() == b.numel()
@@ -367,7 +412,7 @@ class _Signal:
         )
 
 
-def _tensors(values: Any) -> list[Tensor]:
+def tensors_in(values: Any) -> list[Tensor]:
     import torch
 
     if isinstance(values, torch.Tensor):
@@ -376,7 +421,7 @@ def _tensors(values: Any) -> list[Tensor]:
         values = values.values()
     elif not isinstance(values, list | tuple):
         return []
-    return [tensor for value in values for tensor in _tensors(value)]
+    return [tensor for value in values for tensor in tensors_in(value)]
 
 
 def _layouts(tensor: Tensor) -> Iterator[Tensor]:
@@ -395,8 +440,8 @@ class _Call(NamedTuple):
 
     name: str
     module: nn.Module
-    got: _Signal
-    gave: _Signal
+    got: Signal
+    gave: Signal
 
 
 @contextmanager
@@ -405,7 +450,7 @@ def _recorded(modules: Mapping[str, nn.Module]) -> Iterator[list[_Call]]:
     calls: list[_Call] = []
 
     def hook(name: str, module: nn.Module, inputs: Any, keywords: Any, output: Any) -> None:
-        calls.append(_Call(name, module, _Signal([inputs, keywords]), _Signal(output)))
+        calls.append(_Call(name, module, Signal([inputs, keywords]), Signal(output)))
 
     hooks = [module.register_forward_hook(partial(hook, name), with_kwargs=True) for name, module in modules.items()]
     try:
@@ -421,7 +466,7 @@ def _recorded(modules: Mapping[str, nn.Module]) -> Iterator[list[_Call]]:
 class _DeadEndError(Exception):
     """A layer of ours has no counterpart left."""
 
-    def __init__(self, layer: _Layer, got: _Signal) -> None:
+    def __init__(self, layer: _Layer, got: Signal) -> None:
         self.layer, self.got = layer, got
 
 
@@ -436,7 +481,7 @@ class _Walk:
         self.counterpart: dict[str, str] = {}
         self.steps = 0
         self.dead_end: _DeadEndError | None = None
-        self.gave: _Signal | None = None
+        self.gave: Signal | None = None
 
     def choose(self, candidates: int) -> int:
         if candidates == 1:
@@ -465,7 +510,7 @@ class _Search:
         self.here = _layers(ours, {pair.ours for pair in self.loose}, "ours")
         self.there = _layers(theirs, {pair.theirs for pair in self.loose}, "the peer")
         with _recorded({name: layer.module for name, layer in self.there.items()}) as self.calls:
-            self.target = _Signal(theirs(image.clone()))
+            self.target = Signal(theirs(image.clone()))
         self.lent: dict[tuple[str, int], Any] = {}
 
     def run(self) -> list[Pair]:
@@ -500,7 +545,7 @@ class _Search:
             # In the instance, where a call looks first; its class and other instances keep theirs.
             vars(layer.module)["forward"] = partial(self._step, walk, layer)
         try:
-            walk.gave = _Signal(self.ours(self.image.clone()))
+            walk.gave = Signal(self.ours(self.image.clone()))
             walk.steps += 1
         except _DeadEndError as dead_end:
             walk.dead_end = dead_end
@@ -511,7 +556,7 @@ class _Search:
 
     def _step(self, walk: _Walk, layer: _Layer, *inputs: Any, **keywords: Any) -> Any:
         """What a layer of ours does during a walk instead of its forward pass."""
-        got = _Signal([inputs, keywords])
+        got = Signal([inputs, keywords])
         known = walk.counterpart.get(layer.name)  # a layer that is called again keeps its counterpart
         taken = set(walk.counterpart.values())
         outputs: dict[str, Any] = {}
@@ -538,7 +583,7 @@ class _Search:
             for mine, lent in zip(layer.own.values(), other.own.values(), strict=True):
                 _copy(lent, to=mine)
             output = forward()
-            agrees = layer.has_children or other.has_children or _Signal(output).is_same(call.gave)
+            agrees = layer.has_children or other.has_children or Signal(output).is_same(call.gave)
             self.lent[key] = output if agrees else None
         return self.lent[key]
 
@@ -617,10 +662,10 @@ def _trail(dead_end: _DeadEndError, search: _Search, walk: _Walk) -> Iterator[st
         search.walk([taken for taken, _ in walk.choices])
     known = [signal for call in there for signal in (call.got, call.gave)]
 
-    def takers(signal: _Signal) -> list[str]:
+    def takers(signal: Signal) -> list[str]:
         return [_described(call.name, call.module) for call in there if signal.is_same(call.got)]
 
-    def is_known(signal: _Signal) -> bool:
+    def is_known(signal: Signal) -> bool:
         return any(signal.is_same(other) for other in known)
 
     if is_known(dead_end.got):

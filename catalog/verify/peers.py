@@ -12,7 +12,14 @@ if TYPE_CHECKING:
 
     from catalog.records import Peer
 
-__all__ = ["LIBRARIES", "PeerNotInstalledError", "build_peer", "import_library", "operators_of_torchvision"]
+__all__ = [
+    "LIBRARIES",
+    "PeerNotInstalledError",
+    "build_peer",
+    "import_library",
+    "mend_torchvision",
+    "operators_of_torchvision",
+]
 
 LIBRARIES = frozenset({"pytorchcv", "scipy", "tensorly", "timm", "torchvision"})
 """What parity claims compare with; all come with the extra `peers`."""
@@ -85,28 +92,32 @@ def import_library(name: str) -> Any:
             raise PeerNotInstalledError(library) from None
         raise
     except RuntimeError as error:
-        if "operator torchvision::" not in str(error):
+        if not mend_torchvision(error):
             raise
-    _declare_operators_of_torchvision()
     return importlib.import_module(name)
 
 
 _declared: list[Any] = []
 
 
-def _declare_operators_of_torchvision() -> None:
+def mend_torchvision(error: RuntimeError) -> bool:
     """Let a torchvision be imported whose operators were compiled for another device or version of torch.
 
     It then cannot load them, and its import fails where it describes operators that do not exist. Networks need none of
     them, so a declaration will do. (Where it can load them, a declaration of ours would be the second and an error.)
+
+    Returns:
+        Whether that is what went wrong, and is worth another attempt.
     """
     from torch import library
 
-    if not _declared:
-        operators: Any = library.Library("torchvision", "FRAGMENT")  # type: ignore[no-untyped-call]
-        for name in ("nms", "qnms"):
-            operators.define(f"{name}(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
-        _declared.append(operators)  # the declarations end with the object that made them
+    if "operator torchvision::" not in str(error) or _declared:
+        return False
+    operators: Any = library.Library("torchvision", "FRAGMENT")  # type: ignore[no-untyped-call]
+    for name in ("nms", "qnms"):
+        operators.define(f"{name}(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
+    _declared.append(operators)  # the declarations end with the object that made them
+    return True
 
 
 def _set(network: nn.Module, peer: Peer, name: str, value: Any) -> None:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from catalog.records import Measure, Subject
 
-__all__ = ["Structure"]
+__all__ = ["Structure", "parameters"]
 
 
 class Call(NamedTuple):
@@ -34,10 +34,15 @@ class Call(NamedTuple):
 
 
 class Structure:
-    """The networks of one paper, each built once and, for each size of input, run once."""
+    """The networks of one paper, each built once and, for each size of input, run once.
 
-    def __init__(self, paper: str) -> None:
-        self.paper = paper
+    Args:
+        paper: id of the paper.
+        network: somebody else's, in evaluation mode, which is measured in the place of each of them.
+    """
+
+    def __init__(self, paper: str, network: nn.Module | None = None) -> None:
+        self.paper, self.network = paper, network
         self._networks: dict[str, nn.Module] = {}
         self._calls: dict[tuple[str, tuple[int, ...]], dict[str, Call]] = {}
 
@@ -58,7 +63,7 @@ class Structure:
             raise MeasurementError(f"{subject.variant} has no part '{part}'; it has {', '.join(near)} among others")
         match measure.quantity:
             case "parameters":
-                return _parameters(modules[part], measure.convention)
+                return parameters(modules[part], measure.convention)
             case "layers":
                 return sum(1 for _ in _layers(modules[part], measure.convention))
             case "shape":
@@ -70,6 +75,8 @@ class Structure:
         raise MeasurementError(f"nothing here counts {measure.quantity}")
 
     def _network(self, subject: Subject) -> nn.Module:
+        if self.network is not None:
+            return self.network
         key = _key(subject)
         if key not in self._networks:
             import torch
@@ -137,16 +144,18 @@ def _run(network: nn.Module, size: tuple[int, ...]) -> dict[str, Call]:
 
     handles = [module.register_forward_pre_hook(before) for module in names]
     handles += [module.register_forward_hook(after) for module in names]
+    device = next((parameter.device for parameter in network.parameters()), torch.device("meta"))
     try:
-        with without_compiler(), torch.no_grad(), counter:
-            network(torch.empty(1, *size, device="meta"))
+        with without_compiler(), torch.no_grad(), device, counter:
+            network(torch.zeros(1, *size))
     finally:
         for handle in handles:
             handle.remove()
     return calls
 
 
-def _parameters(network: nn.Module, convention: str) -> int:
+def parameters(network: nn.Module, convention: str) -> int:
+    """Count the parameters of a network by a convention of :data:`catalog.conventions.MEASURES`."""
     trainable = [parameter for parameter in network.parameters() if parameter.requires_grad]
     if convention == "weights":
         norms = filter(_is_normalisation, network.modules())
