@@ -10,12 +10,14 @@ Everything else is ResNet's: how stages are stacked, the stem for ImageNet, the 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import partial
+from typing import TypeVar
 
 from torch import Tensor, nn
 
 from reproductions.layers import Size
-from reproductions.resnet import BasicBlock, Part, ResNet, imagenet_stem
+from reproductions.resnet import Block, Part, ResNet, imagenet_stem
 
 
 def bn_relu_conv(
@@ -89,3 +91,95 @@ class PreActBottleneck(PreActBlock):
             *bn_relu_conv(width, outputs, 1),
         )
         super().__init__(layers, inputs, outputs, stride)
+
+
+class Scale(nn.Module):
+    """A constant factor."""
+
+    def __init__(self, factor: float) -> None:
+        super().__init__()
+        self.factor = factor
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.factor * x
+
+
+Unit = TypeVar("Unit", Block, PreActBlock)
+
+# What the paper tried and found worse. Each function changes a unit that it is given.
+
+
+def scaled(unit: Unit, shortcut: float, branch: float = 1.0) -> Unit:
+    """Multiply shortcut and branch by constants (Equation 6, Table 1)."""
+    unit.shortcut = nn.Sequential(unit.shortcut, Scale(shortcut))
+    unit.layers.append(Scale(branch))
+    return unit
+
+
+def bn_after_addition(block: Block) -> Block:
+    """Let the last normalisation of a block of ResNet wait for the sum (Figure 4 b)."""
+    block.relu = nn.Sequential(block.layers.pop(-1), block.relu)
+    return block
+
+
+def relu_before_addition(block: Block) -> Block:
+    """Move the last ReLU of a block of ResNet into the branch, which can then only add (Figure 4 c)."""
+    block.layers.append(block.relu)
+    block.relu = nn.Identity()
+    return block
+
+
+def relu_only_pre_activation(block: Block) -> Block:
+    """Move the last ReLU of a block of ResNet to the front of the branch, without a normalisation (Figure 4 d)."""
+    block.layers.insert(0, block.relu)
+    block.relu = nn.Identity()
+    return block
+
+
+class PreActResNet(ResNet):
+    """ResNet of pre-activation units; since nothing follows the last addition, the classifier begins with BN and ReLU.
+
+    The first unit for ImageNet normalises what the stem already has, as in most code; the Appendix does without that.
+    """
+
+    def __init__(
+        self, stem: nn.Module, block: Part, widths: Sequence[int], blocks: Sequence[int], classes: int
+    ) -> None:
+        super().__init__(stem, block, widths, blocks, classes)
+        self.head = nn.Sequential(nn.BatchNorm2d(widths[-1]), nn.ReLU(), *self.head)
+
+
+def cifar_stem(outputs: int) -> nn.Conv2d:
+    """(batch, 3, 32, 32) to (batch, outputs, 32, 32); normalisation and ReLU belong to the first unit (Appendix)."""
+    return nn.Conv2d(3, outputs, 3, padding=1, bias=False)
+
+
+VARIANTS = {
+    # Section 5: 9n + 2 layers with bottlenecks, 6n + 2 with basic units; blocks in each stage
+    "cifar-preresnet110": (PreActBasic, (18, 18, 18)),
+    "cifar-preresnet164": (PreActBottleneck, (18, 18, 18)),
+    "cifar-preresnet1001": (PreActBottleneck, (111, 111, 111)),
+    "preresnet50": (PreActBottleneck, (3, 4, 6, 3)),
+    "preresnet101": (PreActBottleneck, (3, 4, 23, 3)),
+    "preresnet152": (PreActBottleneck, (3, 8, 36, 3)),
+    "preresnet200": (PreActBottleneck, (3, 24, 36, 3)),
+}
+
+
+def build(
+    variant: str = "cifar-preresnet164", *, classes: int | None = None, stride_in_1x1: bool = True
+) -> PreActResNet:
+    """Build a variant, initialised as ResNet is.
+
+    Args:
+        variant: a key of ``VARIANTS``.
+        classes: outputs of the classifier: 1000, or 10 for CIFAR, if omitted.
+        stride_in_1x1: where bottlenecks take their stride; basic units have no choice.
+    """
+    block, blocks = VARIANTS[variant]
+    if block is PreActBasic:
+        return PreActResNet(cifar_stem(16), block, (16, 16, 32, 64), blocks, classes or 10)
+    block = partial(block, stride_in_1x1=stride_in_1x1)
+    if variant.startswith("cifar"):
+        return PreActResNet(cifar_stem(16), block, (16, 64, 128, 256), blocks, classes or 10)
+    return PreActResNet(imagenet_stem(64), block, (64, 256, 512, 1024, 2048), blocks, classes or 1000)
