@@ -10,24 +10,21 @@ Everything else is ResNet's: how stages are stacked, the stem for ImageNet, the 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from functools import partial
 from typing import TypeVar
 
 from torch import Tensor, nn
 
-from reproductions.layers import Size
 from reproductions.resnet import Block, Part, ResNet, imagenet_stem
 
 
 def bn_relu_conv(
     inputs: int,
     outputs: int,
-    kernel: Size,
+    kernel: int,
     *,
-    stride: Size = 1,
-    padding: Size = 0,
-    dilation: Size = 1,
+    stride: int = 1,
+    padding: int = 0,
     groups: int = 1,
 ) -> nn.Sequential:
     """A convolution without bias that batch normalisation and ReLU precede (Figure 4 e).
@@ -37,7 +34,7 @@ def bn_relu_conv(
     return nn.Sequential(
         nn.BatchNorm2d(inputs),
         nn.ReLU(),
-        nn.Conv2d(inputs, outputs, kernel, stride, padding, dilation, groups, bias=False),
+        nn.Conv2d(inputs, outputs, kernel, stride, padding, groups=groups, bias=False),
     )
 
 
@@ -143,7 +140,7 @@ class PreActResNet(ResNet):
     """
 
     def __init__(
-        self, stem: nn.Module, block: Part, widths: Sequence[int], blocks: Sequence[int], classes: int
+        self, stem: nn.Module, block: Part, widths: tuple[int, ...], blocks: tuple[int, ...], classes: int
     ) -> None:
         super().__init__(stem, block, widths, blocks, classes)
         self.head = nn.Sequential(nn.BatchNorm2d(widths[-1]), nn.ReLU(), *self.head)
