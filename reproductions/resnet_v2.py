@@ -136,7 +136,7 @@ def relu_only_pre_activation(block: Block) -> Block:
 class PreActResNet(ResNet):
     """ResNet of pre-activation units; since nothing follows the last addition, the classifier begins with BN and ReLU.
 
-    The first unit for ImageNet normalises what the stem already has, as in most code; the Appendix does without that.
+    The first unit for ImageNet normalises once more what the stem already has; the Appendix does without that.
     """
 
     def __init__(

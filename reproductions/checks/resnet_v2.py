@@ -40,17 +40,17 @@ def depth() -> dict[str, int]:
     return {
         variant: sum(
             isinstance(module, nn.Conv2d | nn.Linear) and "shortcut" not in name.split(".")
-            for name, module in network.named_modules()
+            for name, module in _network(variant).named_modules()
         )
-        for variant, network in _networks().items()
+        for variant in VARIANTS
     }
 
 
 def shortcuts() -> dict[str, list[int]]:
     """How many shortcuts of every variant are the identity and a convolution, and how many have anything else."""
     kinds = {}
-    for variant, network in _networks().items():
-        parts = [unit.shortcut for unit in network.modules() if isinstance(unit, PreActBlock)]
+    for variant in VARIANTS:
+        parts = [unit.shortcut for unit in _network(variant).modules() if isinstance(unit, PreActBlock)]
         identities = sum(isinstance(part, nn.Identity) for part in parts)
         convolutions = sum(isinstance(part, nn.Conv2d) and part.kernel_size == (1, 1) for part in parts)
         kinds[variant] = [identities, convolutions, len(parts) - identities - convolutions]
@@ -70,7 +70,7 @@ def excess_of_the_original() -> dict[str, int]:
     def excess(block: Callable[[int, int, int], nn.Module]) -> int:
         with torch.device("meta"):
             original = ResNet(original_cifar_stem(16), block, (16, 64, 128, 256), (18, 18, 18), classes=10)
-        return _parameters(original) - _parameters(_networks()["cifar-preresnet164"])
+        return _parameters(original) - _parameters(_network("cifar-preresnet164"))
 
     return {"normalised_projections": excess(Bottleneck), "bare_projections": excess(bare)}
 
@@ -227,9 +227,9 @@ def _gradient(unit: Callable[[], PreActBlock | Block]) -> Tensor:
 
 
 @cache
-def _networks() -> dict[str, ResNet]:
+def _network(variant: str) -> ResNet:
     with torch.device("meta"):
-        return {variant: build(variant).eval() for variant in VARIANTS}
+        return build(variant).eval()
 
 
 def _parameters(network: nn.Module) -> int:
