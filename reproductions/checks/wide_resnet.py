@@ -134,18 +134,21 @@ def dropout() -> dict[str, float]:
         test = float((kept.eval()(x) - x).abs().max())
     with torch.device("meta"):
         branches = [block.layers for stage in build("wrn-16-8", dropout=0.3).stages for block in stage]
-    rates = [branch[3].p for branch in branches if isinstance(branch[3], nn.Dropout)]
     return {
         "training": training,
         "training_projected": projected,
         "test": test,
-        "layers": sum(isinstance(module, nn.Dropout) for branch in branches for module in branch),
+        "layers": sum(len(_rates(branch)) for branch in branches),
         "between_convolutions": sum(
             isinstance(branch[2], nn.ReLU) and isinstance(branch[4], nn.Conv2d) for branch in branches
         ),
-        "rate": max(rates),
-        "usual_rate": max(module.p for module in _network("wrn-16-8").modules() if isinstance(module, nn.Dropout)),
+        "rate": max(rate for branch in branches for rate in _rates(branch)),
+        "usual_rate": max(_rates(_network("wrn-16-8")) + _rates(WideBlock(8, 8, 1))),
     }
+
+
+def _rates(network: nn.Module) -> list[float]:
+    return [module.p for module in network.modules() if isinstance(module, nn.Dropout)]
 
 
 @cache
