@@ -196,7 +196,7 @@ def accuracy_in_the_mean(series: dict[str, list[float]]) -> dict[str, float | li
 
 def _train_on_digits(run: Run, arm: str, *, n: int, k: int) -> tuple[float, float]:
     """Test accuracy and the mean training loss of the last epoch."""
-    digits = run.data("digits")
+    digits = run.data("digits").divide(run.seed)
     pixels = digits.train.images.float()
     mean, deviation = pixels.mean(), pixels.std()
     torch.manual_seed(run.seed)
