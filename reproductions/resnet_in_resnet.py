@@ -121,7 +121,8 @@ VARIANTS = {
 def build(variant: str = "rir-cifar10", *, classes: int | None = None) -> nn.Sequential:
     """Build a variant: 18 layers, 16 of which are units.
 
-    The classifier is that of the all-convolutional network: a 1x1 convolution, averaged over the map.
+    The units follow one another without the shortcuts around pairs of them that :class:`RiRBlock` has. The classifier
+    is that of the all-convolutional network: a 1x1 convolution, averaged over the map.
 
     Args:
         variant: a key of ``VARIANTS``.

@@ -90,6 +90,9 @@ def units() -> dict[str, float]:
             "block": _difference(block(streams), _relu((r + streams[0], t))),
             "without_outer_shortcut": _difference(block(streams), _relu((r, t))),
         }
+        split, x = _randomise(Split(3, 6)), torch.cat(streams, 1)[:, :3]
+        wanted = [_norm(F.conv2d(x, part[0].weight, padding=1), part[1]) for part in (split.residual, split.transient)]
+        differences["first_layer"] = _difference(split(x), _relu((wanted[0], wanted[1])))
         r, t = _written_out(halving_block.second, _relu(_written_out(halving_block.first, streams, 2)))
         projected = F.conv2d(streams[0], halving_block.shortcut.weight, stride=2)
         differences["halving_block"] = _difference(halving_block(streams), _relu((r + projected, t)))
