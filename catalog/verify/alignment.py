@@ -182,8 +182,8 @@ def _differences(ours: Trace, theirs: Trace, pairs: Sequence[Pair], name: str) -
         last = pair
         mine, other = ours.steps[pair.ours], theirs.steps[pair.theirs]
         what, detail = _settings_in_words(mine, other, name), ""
-        if not what and (detail := _wiring(theirs, mine, other, to_theirs)):
-            what = f"takes the output of another step than {name}"
+        if not what:
+            what, detail = _wiring(theirs, mine, other, to_theirs, name)
         if what:
             costs = other.parameters - mine.parameters, other.macs - mine.macs
             yield Difference(what, (pair.ours,), (pair.theirs,), None, other.kind, *costs, detail=detail)
@@ -267,20 +267,20 @@ def setting(key: str, value: Any) -> str:
     return sides[0] if len(set(sides)) == 1 else " and ".join(sides)
 
 
-def _wiring(theirs: Trace, mine: Step, other: Step, to_theirs: Mapping[int, int]) -> str:
-    """In words, where a step of theirs takes what it takes, if that is somewhere else than with us."""
+def _wiring(theirs: Trace, mine: Step, other: Step, to_theirs: Mapping[int, int], name: str) -> tuple[str, str]:
+    """In words, where a step of theirs takes what it takes, if that is somewhere else than with us; and in detail."""
     have_counterparts = set(to_theirs.values())
     if not all(number in to_theirs for number, _ in mine.inputs):
-        return ""
+        return "", ""
     if not all(number in have_counterparts for number, _ in other.inputs):
-        return ""
+        return "", ""
     wanted = [(to_theirs[number], output) for number, output in mine.inputs]
     given = list(other.inputs)
     if mine.kind in COMMUTATIVE:
         wanted.sort()
         given.sort()
     if wanted == given:
-        return ""
+        return "", ""
 
     def named(sources: Iterable[Source]) -> str:
         steps = [None if number == INPUT[0] else theirs.steps[number] for number, _ in sources]
@@ -288,10 +288,11 @@ def _wiring(theirs: Trace, mine: Step, other: Step, to_theirs: Mapping[int, int]
 
     too_many, missing = Counter(given) - Counter(wanted), Counter(wanted) - Counter(given)
     if not too_many and not missing:
-        return f"{named(given)}, in another order"
+        return f"another order of what {name} takes too", ""
+    what = f"takes the output of another step than {name}"
     if not too_many:
-        return f"not {named(missing)}"
-    return named(too_many) + (f" instead of {named(missing)}" if missing else "")
+        return what, f"not {named(missing)}"
+    return what, named(too_many) + (f" instead of {named(missing)}" if missing else "")
 
 
 def in_short(steps: Sequence[Step]) -> str:

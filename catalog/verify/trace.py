@@ -19,7 +19,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from catalog.verify.functions import COMMUTATIVE, REARRANGES, describe, function_name
+from catalog.verify.functions import GROUP, REARRANGES, describe, function_name
 from catalog.verify.loading import nearby
 from catalog.verify.meta import without_compiler
 from catalog.verify.parity import Signal, tensors_in
@@ -321,14 +321,17 @@ def _pads(step: Step, dims: int) -> list[list[int]]:
 
 
 def _order(steps: Sequence[Step], outputs: Sequence[Source]) -> list[int]:
-    """Steps on the way to the outputs, each behind what it needs; of the operands of a sum, the longest way first."""
+    """Steps on the way to the outputs, each behind what it needs, and where ways meet the longest first.
+
+    In a concatenation the order of the ways is of account, but two networks are easier to compare branch by branch.
+    """
     depth: list[int] = []
     for step in steps:
         depth.append(1 + max((depth[number] for number, _ in step.inputs if number >= 0), default=0))
 
     def needs(number: int) -> list[int]:
         found = [source for source, _ in steps[number].inputs if source >= 0]
-        if steps[number].kind in COMMUTATIVE:
+        if GROUP.get(steps[number].kind) == "combination":
             found.sort(key=lambda source: -depth[source])
         return found
 

@@ -15,11 +15,15 @@ from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
 import pytest
+import torch
+from torch import nn
 from typer.testing import CliRunner, Result
 
 from catalog import cli
 from catalog.errors import CatalogError
+from catalog.verify.alignment import align
 from catalog.verify.model import Explanation, Report, hold
+from catalog.verify.trace import trace
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -399,6 +403,26 @@ def test_where_the_shortcut_comes_from_is_said_with_lines(held: Held) -> None:
     assert re.fullmatch(
         r"relu\(\) in units\.0 \(.*theirs\.py:19\) instead of relu\(\) \(.*theirs\.py:37\)", first(report).detail
     )
+
+
+def test_branches_in_another_order() -> None:
+    def network(*order: int) -> nn.Module:
+        class Branches(nn.Module):
+            def __init__(self) -> None:
+                super().__init__()
+                long = nn.Sequential(nn.Conv2d(3, 4, 1), nn.ReLU(), nn.Conv2d(4, 4, 3, padding=1))
+                self.branches = nn.ModuleList([nn.Conv2d(3, 2, 1), long])
+
+            def forward(self, x: torch.Tensor) -> torch.Tensor:
+                return torch.cat([self.branches[number](x) for number in order], 1).mean((2, 3))
+
+        return Branches().eval()
+
+    image = torch.zeros(1, 3, 8, 8)
+    runs = [trace(network(*order), image) for order in ((0, 1), (1, 0))]
+    assert align(runs[0], runs[0], "ours").differences == []
+    [difference] = align(*runs, "ours").differences
+    assert (difference.what, difference.kind) == ("another order of what ours takes too", "concatenation")
 
 
 def test_what_is_only_written_otherwise_is_not_among_the_differences(held: Held) -> None:
