@@ -86,7 +86,7 @@ class Claimed:
             hint = f"there are {', '.join(COUNTED)}"
             raise UnknownName(quantity, closest(quantity, COUNTED), what="quantity", hint=hint)
         # 4.1 GMACs and 8.2 GFLOPs, as tools print them
-        figure = re.sub(r"\s*(mac|flop|param)s?$", "", figure, flags=re.IGNORECASE)
+        figure = re.sub(r"\s*(mac|flop|param)s?$", "", figure.strip(), flags=re.IGNORECASE)
         try:
             Figure.read(figure)
         except FigureError as error:
