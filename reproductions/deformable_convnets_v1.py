@@ -53,9 +53,9 @@ def deformed_taps(
     x: Tensor,
     offset: Tensor,
     kernel: int,
-    stride: int = 1,
-    padding: int = 0,
-    dilation: int = 1,
+    stride: int,
+    padding: int,
+    dilation: int,
     offset_groups: int = 1,
 ) -> Tensor:
     """x(p_0 + p_n + Δp_n), what the taps of a kernel read at every place of the output.
@@ -126,10 +126,10 @@ class DeformConv2d(nn.Conv2d):
         self.offset = nn.Conv2d(inputs, self.numbers * kernel**2, kernel, stride, padding, dilation)
         nn.init.zeros_(self.offset.weight)
         nn.init.zeros_(self.offset.bias)
+        self.geometry = stride, padding, dilation
 
     def forward(self, x: Tensor) -> Tensor:
-        geometry = self.stride[0], self.padding[0], self.dilation[0]
-        return deform_conv2d(x, self.offset(x), self.weight, self.bias, *geometry)
+        return deform_conv2d(x, self.offset(x), self.weight, self.bias, *self.geometry)
 
 
 def effective_dilation(offset: Tensor, dilation: int = 1) -> Tensor:
@@ -223,7 +223,8 @@ def deform_ps_roi_pool(scores: Tensor, offsets: Tensor, rois: Tensor, k: int, ga
 def replace_3x3(block: resnet.Block, layer: type[DeformConv2d]) -> None:
     """Put a deformable layer in the place of the 3x3 layer of a bottleneck, with its geometry and weights."""
     old = block.layers[3]
-    new = layer(old.in_channels, old.out_channels, 3, old.stride[0], old.padding[0], old.dilation[0], bias=False)
+    geometry = (one for one, _ in (old.stride, old.padding, old.dilation))
+    new = layer(old.in_channels, old.out_channels, 3, *geometry, bias=False)
     new.weight = old.weight
     block.layers[3] = new
 

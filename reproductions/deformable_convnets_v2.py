@@ -53,8 +53,7 @@ class ModulatedDeformConv2d(DeformConv2d):
     def forward(self, x: Tensor) -> Tensor:
         taps = self.kernel_size[0] ** 2
         offset, mask = self.offset(x).split((2 * taps, taps), dim=1)
-        geometry = self.stride[0], self.padding[0], self.dilation[0]
-        return modulated_deform_conv2d(x, offset, mask.sigmoid(), self.weight, self.bias, *geometry)
+        return modulated_deform_conv2d(x, offset, mask.sigmoid(), self.weight, self.bias, *self.geometry)
 
 
 # --- Modulated deformable RoI pooling --------------------------------------------------------------------------------

@@ -56,11 +56,12 @@ def offset_channels() -> dict[str, int]:
             DeformRoIPool(256),
             nn.Conv2d(512, 512, 3, bias=False),
         )
-        toys = build("toy-deform"), build("toy-plain")
+        toys = build("toy-deform", classes=10), build("toy-plain", classes=10)
     return {
         "convolution": layer.offset.out_channels,
         "pooling": pool.fc.out_features,
         "added_parameters": _parameters(layer) - _parameters(plain),
+        "parameters_of_toy": _parameters(toys[1]),
         "added_parameters_of_toy": _parameters(toys[0]) - _parameters(toys[1]),
     }
 
@@ -336,14 +337,14 @@ def roi_pooling_layer() -> dict[str, float]:
     """Differences of the layer: a fresh one from RoI pooling, one with weights from its two poolings written out."""
     torch.manual_seed(0)
     x = _random(2, 3, 30, 30)
-    rois = torch.tensor([[1, 4.25, 6, 14, 20.5], [0, 5, 3, 16, 8]], dtype=x.dtype)
+    rois = torch.tensor([[1, 4.25, 6, 14, 20.5], [0, 5, 3, 16, 8], [0, 9, 8, 4, 5]], dtype=x.dtype)
     layer = DeformRoIPool(3, k=3, gamma=0.2).double()
-    plain = deform_roi_pool(x, rois, torch.zeros(2, 2, 3, 3, dtype=x.dtype))
+    plain = deform_roi_pool(x, rois, torch.zeros(3, 2, 3, 3, dtype=x.dtype))
     with torch.no_grad():
         fresh = _difference(layer(x, rois), plain)
         for parameter in layer.parameters():
             nn.init.normal_(parameter, std=0.5)
-        offsets = (plain.flatten(1) @ layer.fc.weight.T + layer.fc.bias).reshape(2, 2, 3, 3)
+        offsets = (plain.flatten(1) @ layer.fc.weight.T + layer.fc.bias).reshape(3, 2, 3, 3)
         pooled = layer(x, rois)
     literal = torch.zeros_like(pooled)
     for number, (image, left, top, width, height) in enumerate(rois.tolist()):
@@ -366,7 +367,7 @@ def roi_pooling_layer() -> dict[str, float]:
 
 def position_sensitive_pooling() -> dict[str, float]:
     """Differences of position-sensitive pooling from pooling each bin of each class from its own maps."""
-    k, classes = 3, 2
+    k, classes = 3, 4
     scores, offsets = _random(2, classes * 9, 30, 30), _random(2, classes * 18, 30, 30)
     rois = torch.tensor([[1, 4, 6, 14, 20], [0, 5, 3, 16, 8]], dtype=scores.dtype)
     result = deform_ps_roi_pool(scores, offsets, rois, k, gamma=0.2)
@@ -391,7 +392,8 @@ def networks() -> dict[str, float]:
     """How far fresh deformable networks are from ordinary ones with the same weights, and what offsets change.
 
     The ordinary ResNet-50 is dilated by 2 in its last stage and has no stride there. As shares of the largest score.
-    ``resnet50_initial`` is the standard deviation with which deformable layers start over ResNet's, sqrt(2 / fan-out).
+    ``resnet50_initial`` is the standard deviation with which deformable layers start over ResNet's, sqrt(2 / fan-out),
+    and ``toy_written_out`` the difference of the ordinary one from its layers written out.
     """
     torch.manual_seed(0)
     ordinary = resnet.build("resnet50", classes=10, stride_in_1x1=False)
@@ -417,6 +419,14 @@ def networks() -> dict[str, float]:
                 nn.init.constant_(layer.offset.bias, 0.5)
             measured[f"{name}_moved"] = _difference(deformable(x), wanted) / float(wanted.abs().max())
             measured[f"{name}_layers"] = len(layers)
+        *parts, (_, _, classifier) = pairs["toy"][0]
+        y = x
+        for convolution, norm, _ in parts:
+            nn.init.normal_(norm.running_mean)
+            y = F.conv2d(y, convolution.weight, padding=1)
+            y = F.batch_norm(y, norm.running_mean, norm.running_var, norm.weight, norm.bias).relu()
+        scores = y.mean((2, 3)) @ classifier.weight.T + classifier.bias
+        measured["toy_written_out"] = _difference(pairs["toy"][0](x), scores)
     return measured
 
 

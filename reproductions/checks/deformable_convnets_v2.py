@@ -96,11 +96,15 @@ def half_at_first() -> dict[str, float]:
 def modulations() -> dict[str, float]:
     """Differences with modulations of 1 from version 1, and with one of 0 from a kernel without that tap.
 
-    ``gradient`` is that of the latter in the gradients of the input.
+    ``gradient`` is that of the latter in the gradients of the input, and ``by_default`` is where nothing is said of the
+    geometry.
     ``tap_matters`` is how much that tap changes.
     """
     x, weight, bias = _random(2, 4, 12, 13), _random(6, 4, 3, 3), _random(6)
     differences = {"ones": 0.0, "zero": 0.0, "gradient": 0.0, "tap_matters": 0.0}
+    offset, mask = _random(2, 18, 10, 11), torch.ones(2, 9, 10, 11, dtype=x.dtype)
+    by_default = modulated_deform_conv2d(x, offset, mask, weight), deform_conv2d(x, offset, weight)
+    differences["by_default"] = _difference(*by_default)
     for stride, padding, dilation, _ in GEOMETRIES:
         geometry = stride, padding, dilation
         size = F.conv2d(x, weight, None, *geometry).shape[2:]

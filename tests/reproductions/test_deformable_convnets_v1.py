@@ -78,7 +78,9 @@ ERRORS = {
     "shortcut keeps its stride": ("    last[0].shortcut[0].stride = (1, 1)\n", "", "deformable-layers"),
     "last stage not dilated": ("(1, 1), (2, 2), (2, 2)", "(1, 1), (1, 1), (1, 1)", "deformable-layers"),
     "torch's own initialisation": ("    new.weight = old.weight\n", "", "networks"),
-    "biases in front of normalisation": ("old.dilation[0], bias=False)", "old.dilation[0])", "parameters-resnet50-dcn"),
+    "toy without normalisation": ("layer(32, 32, 3, padding=1, bias=False), nn.BatchNorm2d(32)",
+        "layer(32, 32, 3, padding=1, bias=False), nn.Identity()", "networks"),
+    "biases in front of normalisation": ("3, *geometry, bias=False)", "3, *geometry)", "parameters-resnet50-dcn"),
 }
 # fmt: on
 
