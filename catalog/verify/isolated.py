@@ -205,7 +205,9 @@ def _work(mouth: Connection, task: Task, threads: int) -> None:
     os.setsid()  # Ctrl-C is for the program, which then ends its workers
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     with contextlib.suppress(OSError, AttributeError):
-        # The server ends with the program, and with the server a worker that is too busy to notice. Linux knows how.
+        # The server ends with the last process that holds this end of a pipe. That is to be the program, however it
+        # ends, and no worker; and with the server are to end workers that are too busy to notice. Linux knows how.
+        os.close(forkserver._forkserver._forkserver_alive_fd)  # type: ignore[attr-defined]
         ctypes.CDLL(None).prctl(1, signal.SIGKILL)
     nothing = os.open(os.devnull, os.O_RDWR)
     for stream in (0, 1, 2):

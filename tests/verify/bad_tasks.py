@@ -56,3 +56,9 @@ def leave_a_child(say: Callable[[Any], None], seconds: int) -> None:
         os._exit(0)
     say(child)
     time.sleep(seconds)
+
+
+def compute(say: Callable[[Any], None]) -> None:
+    say(os.getpid())
+    while True:
+        sum(range(1000))

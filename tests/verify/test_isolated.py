@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import math
 import os
+import subprocess
+import sys
+import textwrap
 import time
 from collections import deque
 from contextlib import closing
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -94,8 +98,26 @@ def test_an_interrupt_ends_the_workers_and_what_they_started() -> None:
     assert not is_alive(child)
 
 
+def test_workers_end_with_a_program_that_is_killed() -> None:
+    program = f"""
+    import sys
+    sys.path.insert(0, {str(Path(bad_tasks.__file__).parents[2])!r})
+    from catalog.verify.isolated import Said, Task, run
+    from tests.verify import bad_tasks
+    for event in run([Task("busy", bad_tasks.compute)], jobs=1):
+        if isinstance(event, Said):
+            print(event.message, flush=True)
+    """
+    process = subprocess.Popen([sys.executable, "-c", textwrap.dedent(program)], stdout=subprocess.PIPE, text=True)
+    assert process.stdout is not None
+    worker = int(process.stdout.readline())
+    process.kill()
+    process.communicate()
+    assert not is_alive(worker)
+
+
 def is_alive(process: int) -> bool:
-    for _ in range(20):
+    for _ in range(50):
         try:
             os.kill(process, 0)
             with open(f"/proc/{process}/stat", encoding="ascii") as state:
