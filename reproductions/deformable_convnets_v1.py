@@ -31,13 +31,11 @@ def bilinear_sample(x: Tensor, positions: Tensor) -> Tensor:
     """
     height, width = x.shape[2:]
     first = positions.floor()  # the pixel above and to the left
-    beyond = positions - first
+    down, right = (positions - first).unbind(dim=1)
     result = torch.zeros(())
-    for corner in product((0, 1), repeat=2):
-        (row, g_y), (column, g_x) = (
-            (first[:, axis] + step, beyond[:, axis] if step else 1 - beyond[:, axis])
-            for axis, step in enumerate(corner)
-        )
+    for i, j in product((0, 1), repeat=2):
+        row, column = first[:, 0] + i, first[:, 1] + j  # q
+        g_y, g_x = down if i else 1 - down, right if j else 1 - right
         inside = (row >= 0) & (row < height) & (column >= 0) & (column < width)
         pixel = row.clamp(0, height - 1) * width + column.clamp(0, width - 1)
         index = pixel.long().flatten(1)[:, None].expand(-1, x.shape[1], -1)

@@ -4,7 +4,7 @@ A ResNet ends in maps of 7 x 7, on which a small or thin thing has no place of i
 anyway. The paper takes the strides out of the last two stages and dilates what follows them, so that every layer sees
 what it saw before, with the same weights: DRN-A, whose last maps are 28 x 28. They are good for more than one class for
 the whole image, since without the mean every place has its scores; but they show a grid. Two taps 4 pixels apart pass a
-single bright pixel on as a pattern of dots. So the max pool goes, which makes bright pixels, and layers with smaller
+single bright pixel on as a pattern of dots. So the max pool goes, which brings such pixels out, and layers with smaller
 dilations come behind (DRN-B), which fill the grid once there are no shortcuts for it to pass them by (DRN-C).
 
 DRN-D is not in the paper, but in the code that was released with it.
@@ -99,17 +99,18 @@ class DRN(nn.Sequential):
         self.stem = conv_bn_relu(3, inputs, 7, padding=3)
         self.levels = nn.Sequential()
         for part, outputs, repeats, stride, dilation in zip(parts, widths, blocks, STRIDES, DILATIONS, strict=True):
-            first = part(inputs, outputs, stride)
-            level = nn.Sequential(first, *(part(outputs, outputs, 1) for _ in range(repeats - 1)))
+            level = nn.Sequential()
+            for _ in range(repeats):
+                level.append(part(inputs, outputs, stride))
+                inputs, stride = outputs, 1
             for layer in convolutions(level):
                 dilate(layer, dilation)
             self.levels.append(level)
-            inputs = outputs
         self.head = nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(inputs, classes))
         initialise(self)
 
 
-def layer(inputs: int, outputs: int, stride: int) -> nn.Sequential:
+def single_layer(inputs: int, outputs: int, stride: int) -> nn.Sequential:
     """What stands in the place of a block in the outer levels of DRN-D: one 3x3 convolution."""
     return conv_bn_relu(inputs, outputs, 3, stride=stride, padding=1)
 
@@ -121,7 +122,7 @@ bottleneck = partial(Bottleneck, stride_in_1x1=False)
 OUTER = {
     "B": (BasicBlock, BasicBlock),
     "C": (BasicBlock, without_shortcut),
-    "D": (layer, layer),
+    "D": (single_layer, single_layer),
 }
 
 VARIANTS = {

@@ -245,13 +245,13 @@ def roi_pooling_layer() -> dict[str, float]:
     """
     torch.manual_seed(0)
     x = _random(2, 3, 30, 30)
-    rois = torch.tensor([[1, 4.25, 6, 14, 20.5], [0, 5, 3, 16, 8]], dtype=x.dtype)
+    rois = torch.tensor([[1, 4.25, 6, 14, 20.5], [0, 5, 3, 16, 8], [0, 9, 8, 4, 5]], dtype=x.dtype)
     layer = ModulatedDeformRoIPool(3, k=3).double()
     linear = [part for part in layer.fc if isinstance(part, nn.Linear)]
     stds = [float(part.weight.detach().std()) for part in linear]
     biases = sum(bool(part.bias.any()) for part in linear)
-    ones = torch.ones(2, 3, 3, dtype=x.dtype)
-    plain = modulated_roi_pool(x, rois, torch.zeros(2, 2, 3, 3, dtype=x.dtype), ones)
+    ones = torch.ones(3, 3, 3, dtype=x.dtype)
+    plain = modulated_roi_pool(x, rois, torch.zeros(3, 2, 3, 3, dtype=x.dtype), ones)
     with torch.no_grad():
         fresh = _difference(layer(x, rois), plain / 2)
         for part in linear:
@@ -261,7 +261,7 @@ def roi_pooling_layer() -> dict[str, float]:
         for number, part in enumerate(linear):
             y = y @ part.weight.T + part.bias
             y = y if number == 2 else y.clamp(min=0)
-        offsets, masks = y[:, :18].reshape(2, 2, 3, 3), 1 / (1 + (-y[:, 18:]).exp()).reshape(2, 3, 3)
+        offsets, masks = y[:, :18].reshape(3, 2, 3, 3), 1 / (1 + (-y[:, 18:]).exp()).reshape(3, 3, 3)
         wanted = modulated_roi_pool(x, rois, offsets, masks)
         found = layer(x, rois)
     return {

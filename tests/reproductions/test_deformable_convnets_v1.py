@@ -30,10 +30,9 @@ ERRORS = {
         "inside = (row >= 0)", "inside = (positions[:, 0] >= 0) & (row >= 0)", "equations"),
     "nearest pixel": ("first = positions.floor()", "positions = positions.round()\n    first = positions.floor()",
         "special-offsets"),
-    "no gradient to offsets": ("beyond = positions - first", "beyond = (positions - first).detach()", "gradients"),
-    "no gradient where offsets are zero": ("else 1 - beyond[:, axis]", "else 1 - beyond[:, axis].abs()", "gradients"),
-    "weights swapped": ("beyond[:, axis] if step else 1 - beyond[:, axis]",
-        "1 - beyond[:, axis] if step else beyond[:, axis]", "equations"),
+    "no gradient to offsets": ("(positions - first).unbind", "(positions - first).detach().unbind", "gradients"),
+    "no gradient where offsets are zero": ("else 1 - down,", "else 1 - down.abs(),", "gradients"),
+    "weights swapped": ("down if i else 1 - down", "1 - down if i else down", "equations"),
     "pixels of one row": ("* width + column", "+ column", "equations"),
     # Convolution
     "stride forgotten": ("torch.arange(width, device=x.device) * stride", "torch.arange(width, device=x.device)",

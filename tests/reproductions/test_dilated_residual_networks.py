@@ -53,7 +53,7 @@ ERRORS = {
     "wide levels behind bottlenecks": ("*inner, 512, 512)", "*inner, inner[-1], inner[-1])", "parameters-drn-c-58"),
     "bottleneck with its stride in the 1x1": (
         "bottleneck = partial(Bottleneck, stride_in_1x1=False)", "bottleneck = Bottleneck", "levels"),
-    "blocks in DRN-D": ('"D": (layer, layer)', '"D": (BasicBlock, layer)', "levels-drn-d"),
+    "blocks in DRN-D": ('"D": (single_layer, single_layer)', '"D": (BasicBlock, single_layer)', "levels-drn-d"),
     "no initialisation": ("        initialise(self)\n", "", "initialisation"),
     "stem without ReLU": ("7, padding=3)", "7, padding=3)[:-1]", "forward-pass"),
     "layers without ReLU": (
