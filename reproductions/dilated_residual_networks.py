@@ -100,9 +100,9 @@ class DRN(nn.Sequential):
         self.levels = nn.Sequential()
         for part, outputs, repeats, stride, dilation in zip(parts, widths, blocks, STRIDES, DILATIONS, strict=True):
             level = nn.Sequential()
-            for _ in range(repeats):
-                level.append(part(inputs, outputs, stride))
-                inputs, stride = outputs, 1
+            for number in range(repeats):
+                level.append(part(inputs, outputs, stride if number == 0 else 1))
+                inputs = outputs
             for layer in convolutions(level):
                 dilate(layer, dilation)
             self.levels.append(level)
