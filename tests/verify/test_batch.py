@@ -33,6 +33,10 @@ PAPERS = {
 }
 
 
+def _heeds_ctrl_c() -> None:
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 class Project:
     """A copy of the project with papers of its own."""
 
@@ -82,7 +86,10 @@ class Project:
         environment = {**os.environ, "PYTHONPATH": str(self.root), "PYTHONDONTWRITEBYTECODE": "1"}
         command = [*REPRO, "verify", *arguments]
         pipe = subprocess.PIPE
-        return subprocess.Popen(command, cwd=self.root, env=environment, stdout=pipe, stderr=pipe, text=True)
+        # Whoever runs the tests in the background has Ctrl-C ignored, and so would what they start.
+        return subprocess.Popen(
+            command, cwd=self.root, env=environment, stdout=pipe, stderr=pipe, text=True, preexec_fn=_heeds_ctrl_c
+        )
 
     def verify(self, *arguments: str, status: int = 0) -> tuple[str, str]:
         process = self.start(*arguments)
