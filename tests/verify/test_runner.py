@@ -166,6 +166,15 @@ def test_what_a_check_raises_is_its_failure(checks: Callable[..., None], error: 
     assert good.status is Status.VERIFIED
 
 
+def test_random_numbers_are_the_same_every_time(checks: Callable[..., None]) -> None:
+    import torch
+
+    checks(first=lambda: torch.rand(()).item(), second=lambda: torch.rand(()).item())
+    both = verify(paper(prop("first"), prop("second")))
+    alone = verify(paper(prop("second")))
+    assert [claim.measured for claim in both.claims] == 2 * [alone.claims[0].measured]
+
+
 def test_interrupt_passes_through(checks: Callable[..., None]) -> None:
     checks(slow=raising(KeyboardInterrupt()))
     with pytest.raises(KeyboardInterrupt):
