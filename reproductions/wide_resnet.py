@@ -68,17 +68,17 @@ class WideBottleneck(Block):
 
 
 VARIANTS = {
-    # Table 4: layers, widening factor
-    "wrn-40-1": (40, 1),
-    "wrn-40-2": (40, 2),
-    "wrn-40-4": (40, 4),
-    "wrn-40-8": (40, 8),
-    "wrn-28-10": (28, 10),
-    "wrn-28-12": (28, 12),
-    "wrn-22-8": (22, 8),
-    "wrn-22-10": (22, 10),
-    "wrn-16-8": (16, 8),
-    "wrn-16-10": (16, 10),
+    # Table 4: blocks n in each group of the 6n + 4 layers, widening factor
+    "wrn-40-1": (6, 1),
+    "wrn-40-2": (6, 2),
+    "wrn-40-4": (6, 4),
+    "wrn-40-8": (6, 8),
+    "wrn-28-10": (4, 10),
+    "wrn-28-12": (4, 12),
+    "wrn-22-8": (3, 8),
+    "wrn-22-10": (3, 10),
+    "wrn-16-8": (2, 8),
+    "wrn-16-10": (2, 10),
     # Tables 7 and 8, for ImageNet: blocks of ResNet in each stage, widening factor
     "wrn-18-2": ((2, 2, 2, 2), 2),
     "wrn-34-2": ((3, 4, 6, 3), 2),
@@ -94,11 +94,11 @@ def build(variant: str = "wrn-28-10", *, classes: int | None = None, dropout: fl
         classes: outputs of the classifier: 10, or 1000 for ImageNet, if omitted.
         dropout: between the convolutions of a block; 0.3 for CIFAR and 0.4 for SVHN; not for ImageNet.
     """
-    depth, k = VARIANTS[variant]
-    if isinstance(depth, int):
-        return wide_resnet((depth - 4) // 6, k, block=partial(WideBlock, dropout=dropout), classes=classes or 10)
+    blocks, k = VARIANTS[variant]
+    if isinstance(blocks, int):
+        return wide_resnet(blocks, k, block=partial(WideBlock, dropout=dropout), classes=classes or 10)
     if variant.startswith("wrn50"):
         block, widths = partial(WideBottleneck, k=k), (64, 256, 512, 1024, 2048)
     else:
         block, widths = BasicBlock, (64, 64 * k, 128 * k, 256 * k, 512 * k)
-    return ResNet(imagenet_stem(64), block, widths, depth, classes or 1000)
+    return ResNet(imagenet_stem(64), block, widths, blocks, classes or 1000)

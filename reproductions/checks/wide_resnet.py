@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import cache, partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -17,13 +17,15 @@ if TYPE_CHECKING:
     from catalog.verify.training import Run
     from reproductions.resnet import ResNet
 
+Module = TypeVar("Module", bound=nn.Module)
+
 
 def depth() -> dict[str, int]:
     """Convolutions of the networks for CIFAR, projections included."""
     return {
         variant: sum(isinstance(module, nn.Conv2d) for module in _network(variant).modules())
-        for variant, (layers, _) in VARIANTS.items()
-        if isinstance(layers, int)
+        for variant, (blocks, _) in VARIANTS.items()
+        if isinstance(blocks, int)
     }
 
 
@@ -109,6 +111,15 @@ def blocks() -> dict[str, float]:
             y = F.conv2d(start, convolution.weight, stride=stride if norm is norms[0] else 1, padding=(kernel - 1) // 2)
         return float((block(x) - (shortcut + y)).abs().max())
 
+    def bottleneck(stride: int) -> float:
+        block = _randomise(WideBottleneck(8, 16, stride, k=3))
+        a, norm_a, _, b, norm_b, _, c, norm_c = block.layers
+        y = F.conv2d(_norm(F.conv2d(x, a.weight), norm_a).relu(), b.weight, stride=stride, padding=1)
+        y = _norm(F.conv2d(_norm(y, norm_b).relu(), c.weight), norm_c)
+        projection, norm = block.shortcut
+        shortcut = _norm(F.conv2d(x, projection.weight, stride=stride), norm)
+        return float((block(x) - (shortcut + y).relu()).abs().max())
+
     with torch.no_grad():
         return {
             "b-3-3": difference(8, 1, 3, 3),
@@ -116,6 +127,8 @@ def blocks() -> dict[str, float]:
             "b-3-3_halving": difference(16, 2, 3, 3),
             "b-1-3-1_halving": difference(16, 2, 1, 3, 1),
             "b-3-1-3": difference(8, 1, 3, 1, 3),
+            "bottleneck": bottleneck(1),
+            "bottleneck_halving": bottleneck(2),
         }
 
 
@@ -170,7 +183,7 @@ def _norm(x: Tensor, norm: nn.BatchNorm2d) -> Tensor:
     return (x - mean) / (variance + 1e-5).sqrt() * scale + shift
 
 
-def _randomise(block: WideBlock) -> WideBlock:
+def _randomise(block: Module) -> Module:
     """Draw every parameter and buffer, in float64, so that nothing is an identity by its initial value."""
     for name, value in [*block.named_parameters(), *block.named_buffers()]:
         if value.is_floating_point():

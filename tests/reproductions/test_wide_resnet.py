@@ -38,7 +38,9 @@ ERRORS = {
     "first convolution widened": (f"cifar_stem(16), block, {CIFAR}", "cifar_stem(16 * k), block, "
                                   "(16 * k, 16 * k, 32 * k, 64 * k)", "parameters-wrn-28-10"),
     "first group not widened": (CIFAR, "(16, 16, 32 * k, 64 * k)", "groups"),
-    "6n + 2 layers": ("(depth - 4) // 6", "(depth - 2) // 6 + 1", "depth"),
+    "a block too many in each group": ("(n, n, n)", "(n + 1, n + 1, n + 1)", "depth"),
+    "no ReLU in the bottleneck": (
+        "nn.ReLU(),\n            *conv_bn(width, outputs", "*conv_bn(width, outputs", "blocks"),
     "wide outside, too": ("(64, 256, 512, 1024, 2048)", "(64, 512, 1024, 2048, 4096)", "inner-widths"),
     "bottleneck as narrow as in ResNet": ("k * outputs // 4", "outputs // 4", "inner-widths"),
     "stride in the first 1x1": (
@@ -49,7 +51,7 @@ ERRORS = {
         "imagenet_stem(64), block, widths", "imagenet_stem(64 * k), block, (64 * k, *widths[1:])",
         "parameters-wrn-18-2"),
     "ImageNet networks of another width": ("512 * k)", "256 * k)", "parameters-wrn-34-2"),
-    "28 layers as 22": ('"wrn-28-10": (28, 10)', '"wrn-28-10": (22, 10)', "parameters-wrn-28-10"),
+    "28 layers as 22": ('"wrn-28-10": (4, 10)', '"wrn-28-10": (3, 10)', "parameters-wrn-28-10"),
 }
 # fmt: on
 
