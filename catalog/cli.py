@@ -101,6 +101,13 @@ def _site() -> None:
 
 
 _Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of text.")]
+_Topic = Annotated[
+    str | None,
+    typer.Option(metavar="TOPIC", help="Only papers on a topic and those under it.", autocompletion=completion.topics),
+]
+_Family = Annotated[
+    str | None, typer.Option(metavar="FAMILY", help="Only members of a family.", autocompletion=completion.families)
+]
 
 
 class Format(StrEnum):
@@ -223,15 +230,8 @@ def show(
 
 @app.command(name="list")
 def list_papers(
-    topic: Annotated[
-        str | None,
-        typer.Option(
-            metavar="TOPIC", help="Only papers on a topic and those under it.", autocompletion=completion.topics
-        ),
-    ] = None,
-    family: Annotated[
-        str | None, typer.Option(metavar="FAMILY", help="Only members of a family.", autocompletion=completion.families)
-    ] = None,
+    topic: _Topic = None,
+    family: _Family = None,
     since: Annotated[int | None, typer.Option(metavar="YEAR", help="Only papers of this year or later.")] = None,
     before: Annotated[int | None, typer.Option(metavar="YEAR", help="Only papers from before this year.")] = None,
     as_json: _Json = False,
@@ -287,12 +287,7 @@ def export(
             autocompletion=completion.names,
         ),
     ] = None,
-    topic: Annotated[
-        str | None,
-        typer.Option(
-            metavar="TOPIC", help="Only papers on a topic and those under it.", autocompletion=completion.topics
-        ),
-    ] = None,
+    topic: _Topic = None,
     of_lineage: Annotated[
         str | None,
         typer.Option(
@@ -394,15 +389,8 @@ def verify(
         typer.Argument(metavar="ID", help="Papers, or whole families.", autocompletion=completion.names),
     ] = None,
     everything: Annotated[bool, typer.Option("--all", help="Every paper that has claims.")] = False,
-    topic: Annotated[
-        str | None,
-        typer.Option(
-            metavar="TOPIC", help="Only papers on a topic and those under it.", autocompletion=completion.topics
-        ),
-    ] = None,
-    family: Annotated[
-        str | None, typer.Option(metavar="FAMILY", help="Only members of a family.", autocompletion=completion.families)
-    ] = None,
+    topic: _Topic = None,
+    family: _Family = None,
     changed: Annotated[
         str | None,
         typer.Option(
