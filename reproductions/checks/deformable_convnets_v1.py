@@ -12,6 +12,7 @@ from torch.nn import functional as F
 from catalog.verify.peers import operators_of_torchvision
 from catalog.verify.training import Run, outputs
 from reproductions import resnet
+from reproductions.checks.measuring import count_parameters, distance, normal
 from reproductions.deformable_convnets_v1 import (
     DeformConv2d,
     DeformRoIPool,
@@ -60,14 +61,10 @@ def offset_channels() -> dict[str, int]:
     return {
         "convolution": layer.offset.out_channels,
         "pooling": pool.fc.out_features,
-        "added_parameters": _parameters(layer) - _parameters(plain),
-        "parameters_of_toy": _parameters(toys[1]),
-        "added_parameters_of_toy": _parameters(toys[0]) - _parameters(toys[1]),
+        "added_parameters": count_parameters(layer) - count_parameters(plain),
+        "parameters_of_toy": count_parameters(toys[1]),
+        "added_parameters_of_toy": count_parameters(toys[0]) - count_parameters(toys[1]),
     }
-
-
-def _parameters(module: nn.Module) -> int:
-    return sum(parameter.numel() for parameter in module.parameters())
 
 
 # --- Deformable convolution ------------------------------------------------------------------------------------------
@@ -86,15 +83,15 @@ def zero_offsets() -> dict[str, float]:
             wanted = F.conv2d(x, weight, bias, stride, padding, dilation)
             offset = torch.zeros(2, 18, *wanted.shape[2:], dtype=x.dtype)
             result = deform_conv2d(x, offset, weight, bias, stride, padding, dilation)
-            differences["operator"] = max(differences["operator"], _difference(result, wanted))
+            differences["operator"] = max(differences["operator"], distance(result, wanted))
             layer = DeformConv2d(4, 6, 3, stride, padding, dilation).double()
             wanted = F.conv2d(x, layer.weight, layer.bias, stride, padding, dilation)
-            differences["layer"] = max(differences["layer"], _difference(layer(x), wanted))
+            differences["layer"] = max(differences["layer"], distance(layer(x), wanted))
             for parameter in layer.offset.parameters():
                 nn.init.normal_(parameter, std=0.3)
             offset = F.conv2d(x, layer.offset.weight, layer.offset.bias, stride, padding, dilation)
             wanted = deform_conv2d(x, offset, layer.weight, layer.bias, stride, padding, dilation)
-            differences["layer_with_offsets"] = max(differences["layer_with_offsets"], _difference(layer(x), wanted))
+            differences["layer_with_offsets"] = max(differences["layer_with_offsets"], distance(layer(x), wanted))
     return differences
 
 
@@ -120,11 +117,11 @@ def special_offsets() -> dict[str, float]:
     halfway = torch.tensor([0.5, 0.0], dtype=x.dtype).repeat(9)
     turned = torch.stack((taps[:, 1], -taps[:, 0]), dim=1) - taps
     return {
-        "dilated": _difference(result(taps), F.conv2d(x, weight, padding=2, dilation=2)),
-        "moved": _difference(inside(result(offset)), inside(moved(2, -1))),
-        "halfway": _difference(inside(result(halfway)), inside(moved(0, 0) + moved(1, 0)) / 2),
-        "rotated": _difference(result(turned), F.conv2d(x, weight.rot90(-1, (2, 3)), padding=1)),
-        "columns_first": _difference(inside(result(offset.flip(0))), inside(moved(2, -1))),
+        "dilated": distance(result(taps), F.conv2d(x, weight, padding=2, dilation=2)),
+        "moved": distance(inside(result(offset)), inside(moved(2, -1))),
+        "halfway": distance(inside(result(halfway)), inside(moved(0, 0) + moved(1, 0)) / 2),
+        "rotated": distance(result(turned), F.conv2d(x, weight.rot90(-1, (2, 3)), padding=1)),
+        "columns_first": distance(inside(result(offset.flip(0))), inside(moved(2, -1))),
     }
 
 
@@ -147,8 +144,8 @@ def equations() -> dict[str, float]:
             for total, at in ((literal, (y, x_)), (clamped, (y.clamp(0, 5), x_.clamp(0, 6)))):
                 value = (_kernel(*at, 6, 7) * x[:, channel, None, None]).sum((3, 4))
                 total.add_(torch.einsum("bhw,o->bohw", value, weight[:, channel, n // 3, n % 3]))
-        differences["literal"] = max(differences["literal"], _difference(result, literal))
-        differences["clamped"] = max(differences["clamped"], _difference(result, clamped))
+        differences["literal"] = max(differences["literal"], distance(result, literal))
+        differences["clamped"] = max(differences["clamped"], distance(result, clamped))
     return differences
 
 
@@ -170,7 +167,8 @@ def gradients() -> dict[str, float]:
     tensors[1] = torch.zeros_like(tensors[1])
     _, measured["at_zero"], _ = slope_differences(deform_conv2d, tensors, both_ways=False)
     positions = 4 * torch.rand(1, 2, 100, dtype=torch.float64, generator=torch.Generator().manual_seed(1))
-    measured["sum_of_weights"] = _difference(bilinear_sample(torch.ones_like(tensors[0]), positions), torch.ones(()))
+    sums = bilinear_sample(torch.ones_like(tensors[0]), positions)
+    measured["sum_of_weights"] = distance(sums, torch.ones_like(sums))
     return measured
 
 
@@ -204,7 +202,7 @@ def slope_differences(
                 numbers[place] = start - step if both_ways else start
                 slopes[place] = (after - value()) / (2 * step if both_ways else step)
                 numbers[place] = start
-            differences.append(_difference(gradient.view(-1), slopes))
+            differences.append(distance(gradient.view(-1), slopes))
     return differences
 
 
@@ -271,9 +269,9 @@ def _widen(
 ) -> None:
     """Take the differences from another operator into account."""
     (y, found), (wanted_y, wanted) = (_outputs_and_gradients(f, geometry, dtype) for f in (_ours, theirs))
-    differences["outputs"] = max(differences["outputs"], _difference(y, wanted_y))
+    differences["outputs"] = max(differences["outputs"], distance(y, wanted_y))
     pairs = zip(found, wanted, strict=True)
-    differences["gradients"] = max(differences["gradients"], *(_difference(a, b) for a, b in pairs))
+    differences["gradients"] = max(differences["gradients"], *(distance(a, b) for a, b in pairs))
 
 
 def effective_dilations() -> dict[str, float]:
@@ -321,8 +319,8 @@ def roi_pooling() -> dict[str, float]:
     single[0, 0, 2, 5] = 1  # of the bin in row 2 and column 5
     changed = deform_roi_pool(ramps, roi, single) - deform_roi_pool(ramps, roi, none[:1])
     return {
-        "whole_pixels": _difference(whole, F.avg_pool2d(x[1, :, 6:27, 4:46], (3, 6))),
-        "shared_pixels": _difference(shared, F.adaptive_avg_pool2d(x[0, :, 3:43, 5:24], 7)),
+        "whole_pixels": distance(whole, F.avg_pool2d(x[1, :, 6:27, 4:46], (3, 6))),
+        "shared_pixels": distance(shared, F.adaptive_avg_pool2d(x[0, :, 3:43, 5:24], 7)),
         "right_columns": float(right[:, 1].mean()),
         "right_columns_spread": float(right[:, 1].max() - right[:, 1].min()),
         "right_rows": float(right[:, 0].abs().max()),
@@ -341,7 +339,7 @@ def roi_pooling_layer() -> dict[str, float]:
     layer = DeformRoIPool(3, k=3, gamma=0.2).double()
     plain = deform_roi_pool(x, rois, torch.zeros(3, 2, 3, 3, dtype=x.dtype))
     with torch.no_grad():
-        fresh = _difference(layer(x, rois), plain)
+        fresh = distance(layer(x, rois), plain)
         for parameter in layer.parameters():
             nn.init.normal_(parameter, std=0.5)
         offsets = (plain.flatten(1) @ layer.fc.weight.T + layer.fc.bias).reshape(3, 2, 3, 3)
@@ -358,8 +356,8 @@ def roi_pooling_layer() -> dict[str, float]:
                 literal[number, :, j, i] += value / len(rows) / len(columns)
     return {
         "fresh": fresh,
-        "with_offsets": _difference(pooled, literal),
-        "offsets_matter": _difference(pooled, plain),
+        "with_offsets": distance(pooled, literal),
+        "offsets_matter": distance(pooled, plain),
         "gamma": DeformRoIPool(3).gamma,
         "bins": DeformRoIPool(3).k,
     }
@@ -381,8 +379,8 @@ def position_sensitive_pooling() -> dict[str, float]:
         moved = none + shift[:, None, None]
         for name, found, offset in (("with_offsets", result, moved), ("without_offsets", plain, none)):
             wanted = deform_roi_pool(maps, roi, offset, gamma=0.2)[0, 0, j, i]
-            differences[name] = max(differences[name], _difference(found[number, c, j, i], wanted))
-    return {**differences, "offsets_matter": _difference(result, plain)}
+            differences[name] = max(differences[name], distance(found[number, c, j, i], wanted))
+    return {**differences, "offsets_matter": distance(result, plain)}
 
 
 # --- Networks --------------------------------------------------------------------------------------------------------
@@ -413,11 +411,11 @@ def networks() -> dict[str, float]:
         for name, (plain, deformable) in pairs.items():
             deformable.load_state_dict(plain.state_dict(), strict=False)
             wanted = plain.eval()(x)
-            measured[f"{name}_fresh"] = _difference(deformable.eval()(x), wanted) / float(wanted.abs().max())
+            measured[f"{name}_fresh"] = distance(deformable.eval()(x), wanted) / float(wanted.abs().max())
             layers = [layer for layer in deformable.modules() if isinstance(layer, DeformConv2d)]
             for layer in layers:
                 nn.init.constant_(layer.offset.bias, 0.5)
-            measured[f"{name}_moved"] = _difference(deformable(x), wanted) / float(wanted.abs().max())
+            measured[f"{name}_moved"] = distance(deformable(x), wanted) / float(wanted.abs().max())
             measured[f"{name}_layers"] = len(layers)
         *parts, (_, _, classifier) = pairs["toy"][0]
         y = x
@@ -426,16 +424,12 @@ def networks() -> dict[str, float]:
             y = F.conv2d(y, convolution.weight, padding=1)
             y = F.batch_norm(y, norm.running_mean, norm.running_var, norm.weight, norm.bias).relu()
         scores = y.mean((2, 3)) @ classifier.weight.T + classifier.bias
-        measured["toy_written_out"] = _difference(pairs["toy"][0](x), scores)
+        measured["toy_written_out"] = distance(pairs["toy"][0](x), scores)
     return measured
 
 
 def _random(*size: int) -> Tensor:
-    return torch.randn(*size, dtype=torch.float64, generator=torch.Generator().manual_seed(sum(size)))
-
-
-def _difference(measured: Tensor, wanted: Tensor) -> float:
-    return float((measured - wanted).detach().abs().max())
+    return normal(*size, seed=sum(size))
 
 
 # --- Training --------------------------------------------------------------------------------------------------------

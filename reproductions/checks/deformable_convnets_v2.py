@@ -12,6 +12,7 @@ from torch.nn import functional as F
 from catalog.verify.peers import operators_of_torchvision
 from reproductions import resnet
 from reproductions.checks.deformable_convnets_v1 import GEOMETRIES, offsets_between_pixels, slope_differences
+from reproductions.checks.measuring import distance, normal
 from reproductions.deformable_convnets_v1 import DeformConv2d, deform_conv2d
 from reproductions.deformable_convnets_v2 import (
     ModulatedDeformConv2d,
@@ -82,14 +83,14 @@ def half_at_first() -> dict[str, float]:
             layer = ModulatedDeformConv2d(4, 6, 3, *geometry).double()
             ordinary = F.conv2d(x, layer.weight, None, *geometry)
             bias = layer.bias[:, None, None]
-            differences["fresh"] = max(differences["fresh"], _difference(layer(x), ordinary / 2 + bias))
-            differences["not_halved"] = max(differences["not_halved"], _difference(layer(x), ordinary + bias))
+            differences["fresh"] = max(differences["fresh"], distance(layer(x), ordinary / 2 + bias))
+            differences["not_halved"] = max(differences["not_halved"], distance(layer(x), ordinary + bias))
             for parameter in layer.offset.parameters():
                 nn.init.normal_(parameter, std=0.3)
             raw = F.conv2d(x, layer.offset.weight, layer.offset.bias, *geometry)
             mask = 1 / (1 + (-raw[:, 18:]).exp())
             wanted = modulated_deform_conv2d(x, raw[:, :18], mask, layer.weight, layer.bias, *geometry)
-            differences["with_offsets"] = max(differences["with_offsets"], _difference(layer(x), wanted))
+            differences["with_offsets"] = max(differences["with_offsets"], distance(layer(x), wanted))
     return differences
 
 
@@ -104,22 +105,22 @@ def modulations() -> dict[str, float]:
     differences = {"ones": 0.0, "zero": 0.0, "gradient": 0.0, "tap_matters": 0.0}
     offset, mask = _random(2, 18, 10, 11), torch.ones(2, 9, 10, 11, dtype=x.dtype)
     by_default = modulated_deform_conv2d(x, offset, mask, weight), deform_conv2d(x, offset, weight)
-    differences["by_default"] = _difference(*by_default)
+    differences["by_default"] = distance(*by_default)
     for stride, padding, dilation, _ in GEOMETRIES:
         geometry = stride, padding, dilation
         size = F.conv2d(x, weight, None, *geometry).shape[2:]
         offset, mask = 2 * _random(2, 18, *size), _uniform(2, 9, *size)
         ones = modulated_deform_conv2d(x, offset, torch.ones_like(mask), weight, bias, *geometry)
         version_1 = deform_conv2d(x, offset, weight, bias, *geometry)
-        differences["ones"] = max(differences["ones"], _difference(ones, version_1))
+        differences["ones"] = max(differences["ones"], distance(ones, version_1))
         off, without = mask.clone(), weight.clone()
         off[:, 4], without[:, :, 1, 1] = 0, 0
         found = _value_and_gradient(x, offset, off, weight, geometry)
         wanted = _value_and_gradient(x, offset, mask, without, geometry)
         with_tap = _value_and_gradient(x, offset, mask, weight, geometry)
-        differences["zero"] = max(differences["zero"], _difference(found[0], wanted[0]))
-        differences["gradient"] = max(differences["gradient"], _difference(found[1], wanted[1]))
-        differences["tap_matters"] = max(differences["tap_matters"], _difference(with_tap[0], found[0]))
+        differences["zero"] = max(differences["zero"], distance(found[0], wanted[0]))
+        differences["gradient"] = max(differences["gradient"], distance(found[1], wanted[1]))
+        differences["tap_matters"] = max(differences["tap_matters"], distance(with_tap[0], found[0]))
     return differences
 
 
@@ -194,8 +195,8 @@ def _differences_from(theirs: Callable[..., Tensor], dtype: torch.dtype) -> dict
         wanted = theirs(*tensors, stride, padding, dilation)
         proportions = _random(*ours.shape).to(dtype)
         pairs = zip(*(torch.autograd.grad(y, tensors, proportions) for y in (ours, wanted)), strict=True)
-        differences["outputs"] = max(differences["outputs"], _difference(ours, wanted))
-        differences["gradients"] = max(differences["gradients"], *(_difference(a, b) for a, b in pairs))
+        differences["outputs"] = max(differences["outputs"], distance(ours, wanted))
+        differences["gradients"] = max(differences["gradients"], *(distance(a, b) for a, b in pairs))
     return differences
 
 
@@ -229,12 +230,12 @@ def roi_pooling() -> dict[str, float]:
             value = torch.einsum("chw,h,w->c", x[1 - number], g_y, g_x)
             literal[number, :, j, i] += value * masks[number, j, i] / 4
     return {
-        "constant": _difference(constant, torch.full_like(constant, 1.5)),
-        "ramp_rows": _difference(ramp[0, 0], rows / 2),
-        "ramp_columns": _difference(ramp[0, 1], columns / 2),
+        "constant": distance(constant, torch.full_like(constant, 1.5)),
+        "ramp_rows": distance(ramp[0, 0], rows / 2),
+        "ramp_columns": distance(ramp[0, 1], columns / 2),
         "moved_rows": float(moved[0, 0].mean()),
         "moved_columns": float(moved[0, 1].mean()),
-        "four_points": _difference(pooled, literal),
+        "four_points": distance(pooled, literal),
     }
 
 
@@ -253,7 +254,7 @@ def roi_pooling_layer() -> dict[str, float]:
     ones = torch.ones(3, 3, 3, dtype=x.dtype)
     plain = modulated_roi_pool(x, rois, torch.zeros(3, 2, 3, 3, dtype=x.dtype), ones)
     with torch.no_grad():
-        fresh = _difference(layer(x, rois), plain / 2)
+        fresh = distance(layer(x, rois), plain / 2)
         for part in linear:
             nn.init.normal_(part.weight, std=0.05)
             nn.init.normal_(part.bias, std=0.05)
@@ -266,8 +267,8 @@ def roi_pooling_layer() -> dict[str, float]:
         found = layer(x, rois)
     return {
         "fresh": fresh,
-        "with_weights": _difference(found, wanted),
-        "weights_matter": _difference(found, plain / 2),
+        "with_weights": distance(found, wanted),
+        "weights_matter": distance(found, plain / 2),
         "first_std": stds[0],
         "second_std": stds[1],
         "third_std": stds[2],
@@ -288,7 +289,7 @@ def mimicking() -> dict[str, float]:
         "scaled": float(mimic_loss(f, 5 * f)),
         "opposite": float(mimic_loss(f, -f)),
         "orthogonal": float(mimic_loss(orthogonal, f)),
-        "other": _difference(mimic_loss(other, f), 32 - (other * f).sum()),
+        "other": distance(mimic_loss(other, f), 32 - (other * f).sum()),
         "gradient": float((gradient * f).sum(1).abs().max()),
         "gradient_norm": float(gradient.norm(dim=1).min()),
     }
@@ -314,25 +315,21 @@ def networks() -> dict[str, float]:
             weights = {key: value for key, value in plain.state_dict().items() if ".offset." not in key}
             modulated.eval().load_state_dict(weights, strict=False)
             scores = plain.eval()(x)
-            measured[f"{name}_not_halved"] = _difference(modulated(x), scores) / float(scores.abs().max())
+            measured[f"{name}_not_halved"] = distance(modulated(x), scores) / float(scores.abs().max())
             for path, layer in modulated.named_modules():
                 if isinstance(layer, ModulatedDeformConv2d):
                     plain.get_submodule(path).weight.mul_(0.5)
             scores = plain(x)
-            measured[f"{name}_fresh"] = _difference(modulated(x), scores) / float(scores.abs().max())
+            measured[f"{name}_fresh"] = distance(modulated(x), scores) / float(scores.abs().max())
     return measured
 
 
 def _random(*size: int) -> Tensor:
-    return torch.randn(*size, dtype=torch.float64, generator=torch.Generator().manual_seed(sum(size)))
+    return normal(*size, seed=sum(size))
 
 
 def _uniform(*size: int) -> Tensor:
     return torch.rand(*size, dtype=torch.float64, generator=torch.Generator().manual_seed(sum(size)))
-
-
-def _difference(measured: Tensor, wanted: Tensor) -> float:
-    return float((measured - wanted).detach().abs().max())
 
 
 # --- Training --------------------------------------------------------------------------------------------------------

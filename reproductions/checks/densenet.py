@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from reproductions.checks.measuring import distance, normalised, randomise
 from reproductions.densenet import VARIANTS, DenseLayer, DenseNet, build, dense_block, transition
 from reproductions.resnet import initialise
 from reproductions.resnet_v2 import bn_relu_conv
@@ -61,7 +62,7 @@ def compression() -> float:
 def concatenation() -> dict[str, float | list[int]]:
     """A block of six layers with k = 12 on 24 channels: what of its output differs from its input and its layers."""
     torch.manual_seed(0)
-    block = _randomise(dense_block(24, 6, 12, lambda inputs: DenseLayer(inputs, 12)))
+    block = randomise(dense_block(24, 6, 12, lambda inputs: DenseLayer(inputs, 12)))
     made: list[Tensor] = []
     widths: list[int] = []
     for layer in block:
@@ -71,8 +72,8 @@ def concatenation() -> dict[str, float | list[int]]:
     with torch.no_grad():
         y = block(x)
     return {
-        "input": _difference(y[:, :24], x),
-        "layers": max(_difference(y[:, 24 + 12 * n : 36 + 12 * n], maps) for n, maps in enumerate(made)),
+        "input": distance(y[:, :24], x),
+        "layers": max(distance(y[:, 24 + 12 * n : 36 + 12 * n], maps) for n, maps in enumerate(made)),
         "widths": widths,
     }
 
@@ -82,7 +83,7 @@ def connections() -> dict[str, int]:
     counts = {}
     for layers in (6, 12):
         torch.manual_seed(0)
-        block = _randomise(dense_block(8, layers, 4, lambda inputs: DenseLayer(inputs, 4)))
+        block = randomise(dense_block(8, layers, 4, lambda inputs: DenseLayer(inputs, 4)))
         y = torch.randn(2, 8, 5, 5, dtype=torch.float64)
         count = 0
         for layer in block:
@@ -102,19 +103,19 @@ def layers() -> dict[str, float]:
     """
     torch.manual_seed(0)
     x = torch.randn(2, 12, 6, 6, dtype=torch.float64)
-    plain, bottleneck = _randomise(DenseLayer(12, 4, bottleneck=False)), _randomise(DenseLayer(12, 4))
-    between = _randomise(transition(12, 5))
+    plain, bottleneck = randomise(DenseLayer(12, 4, bottleneck=False)), randomise(DenseLayer(12, 4))
+    between = randomise(transition(12, 5))
     with torch.no_grad():
         new = plain(x)[:, 12:]
         norm, _, convolution = plain.layers[:3]
-        late = _norm(F.pad(F.conv2d(x, convolution.weight, padding=1), (0, 0, 0, 0, 0, 8)), norm)[:, :4].relu()
+        late = normalised(F.pad(F.conv2d(x, convolution.weight, padding=1), (0, 0, 0, 0, 0, 8)), norm)[:, :4].relu()
         return {
-            "plain": _difference(plain(x), torch.cat([x, _h(x, plain.layers)], 1)),
-            "bottleneck": _difference(
+            "plain": distance(plain(x), torch.cat([x, _h(x, plain.layers)], 1)),
+            "bottleneck": distance(
                 bottleneck(x), torch.cat([x, _h(_h(x, bottleneck.layers[:4]), bottleneck.layers[4:])], 1)
             ),
-            "transition": _difference(between(x), F.avg_pool2d(_h(x, between), 2)),
-            "normalised_late": _difference(new, late),
+            "transition": distance(between(x), F.avg_pool2d(_h(x, between), 2)),
+            "normalised_late": distance(new, late),
         }
 
 
@@ -124,25 +125,25 @@ def network() -> dict[str, float]:
     ``normalised_stem`` is how much a ReLU behind the first convolution would change.
     """
     torch.manual_seed(0)
-    network = _randomise(build("densenet-40-12"))
+    network = randomise(build("densenet-40-12"))
     x = torch.randn(2, 3, 8, 8, dtype=torch.float64)
     convolutions = [m for m in network.modules() if isinstance(m, nn.Conv2d)]
     norms = [m for m in network.modules() if isinstance(m, nn.BatchNorm2d)]
 
     def written_out(y: Tensor) -> Tensor:
         for norm, convolution in zip(norms[:-1], convolutions[1:], strict=True):
-            new = _conv(_norm(y, norm).relu(), convolution)
+            new = _conv(normalised(y, norm).relu(), convolution)
             y = torch.cat([y, new], 1) if convolution.kernel_size == (3, 3) else F.avg_pool2d(new, 2)
         classifier = network.head[-1]
-        return _norm(y, norms[-1]).relu().mean((2, 3)) @ classifier.weight.T + classifier.bias
+        return normalised(y, norms[-1]).relu().mean((2, 3)) @ classifier.weight.T + classifier.bias
 
     with torch.no_grad():
         scores = network(x)
         y = _conv(x, network.stem)
         largest = float(scores.abs().max())
         return {
-            "written_out": _difference(scores, written_out(y)) / largest,
-            "normalised_stem": _difference(scores, written_out(y.relu())) / largest,
+            "written_out": distance(scores, written_out(y)) / largest,
+            "normalised_stem": distance(scores, written_out(y.relu())) / largest,
         }
 
 
@@ -171,7 +172,7 @@ def implicit_supervision() -> dict[str, float]:
     layers without concatenation.
     """
     torch.manual_seed(0)
-    block = _silence(_randomise(dense_block(8, 6, 4, lambda inputs: DenseLayer(inputs, 4))))
+    block = _silence(randomise(dense_block(8, 6, 4, lambda inputs: DenseLayer(inputs, 4))))
     x = torch.randn(2, 8, 5, 5, dtype=torch.float64)
     y = block(x)
     readout = torch.randn(y.shape, dtype=torch.float64)
@@ -181,11 +182,11 @@ def implicit_supervision() -> dict[str, float]:
     weight.grad = None
     (block[0](x) * readout[:, :12]).sum().backward()
 
-    chain = _silence(_randomise(nn.Sequential(*(bn_relu_conv(8, 8, 3, padding=1) for _ in range(6)))))
+    chain = _silence(randomise(nn.Sequential(*(bn_relu_conv(8, 8, 3, padding=1) for _ in range(6)))))
     (chain(x) * readout[:, :8]).sum().backward()
     return {
         "gradient": float(found.abs().max()),
-        "difference": _difference(found, weight.grad),
+        "difference": distance(found, weight.grad),
         "chain": float(chain[0][-1].weight.grad.abs().max()),
     }
 
@@ -206,29 +207,11 @@ def _network(variant: str) -> DenseNet:
 
 def _h(x: Tensor, layers: nn.Sequential) -> Tensor:
     """The composite function H of Section 3: batch normalisation, ReLU, convolution."""
-    return _conv(_norm(x, layers[0]).relu(), layers[2])
+    return _conv(normalised(x, layers[0]).relu(), layers[2])
 
 
 def _conv(x: Tensor, convolution: nn.Conv2d) -> Tensor:
     return F.conv2d(x, convolution.weight, padding=convolution.weight.shape[-1] // 2)
-
-
-def _norm(x: Tensor, norm: nn.BatchNorm2d) -> Tensor:
-    values = norm.running_mean, norm.running_var, norm.weight, norm.bias
-    mean, variance, scale, shift = (value[:, None, None] for value in values)
-    return (x - mean) / (variance + 1e-5).sqrt() * scale + shift
-
-
-def _difference(measured: Tensor, wanted: Tensor) -> float:
-    return float((measured - wanted).detach().abs().max())
-
-
-def _randomise(module: Module) -> Module:
-    """Draw every parameter and buffer, in float64, so that nothing is an identity by its initial value."""
-    for name, value in [*module.named_parameters(), *module.named_buffers()]:
-        if value.is_floating_point():
-            nn.init.uniform_(value, 0.5, 1.5) if name.endswith("running_var") else nn.init.normal_(value, std=0.5)
-    return module.double().eval()
 
 
 def _silence(chain: nn.Sequential) -> nn.Sequential:

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from reproductions.checks.measuring import count_parameters, count_weights, distance, randomise
 from reproductions.dicenet import VARIANTS, DiCE, DiCENet, DimConv, DimFuse, build
 
 Module = TypeVar("Module", bound=nn.Module)
@@ -18,7 +19,7 @@ Module = TypeVar("Module", bound=nn.Module)
 def parameters_at_other_widths() -> dict[str, int]:
     """Parameters of the variants that are not counted one by one."""
     variants = ("dicenet-s050", "dicenet-s075", "dicenet-s125", "dicenet-s175")
-    return {variant: _parameters(_network(variant)) for variant in variants}
+    return {variant: count_parameters(_network(variant)) for variant in variants}
 
 
 def feature_maps() -> dict[str, list[int]]:
@@ -52,9 +53,9 @@ def planes_one_by_one() -> dict[str, float | list[int]]:
     with torch.no_grad():
         branches = layer(x).chunk(3, 1)
         for dimension, (name, convolution) in enumerate(convolutions.items(), start=1):
-            measured[name] = _difference(branches[dimension - 1], _by_planes(x, convolution.weight, dimension))
+            measured[name] = distance(branches[dimension - 1], _by_planes(x, convolution.weight, dimension))
             measured[f"{name}_kernels"] = list(convolution.weight.shape)
-    return measured | {"weights": _weights(layer)}
+    return measured | {"weights": count_weights(layer)}
 
 
 def neighbours() -> dict[str, list[int]]:
@@ -76,13 +77,13 @@ def neighbours() -> dict[str, list[int]]:
 def cost_of_fusion() -> dict[str, float | int]:
     """Weights of fusion for 116 channels, those of them that work at every place, and of a pointwise convolution."""
     fuse = DimFuse(116, 116)
-    everywhere = _weights(fuse.local) + _weights(fuse.project)
-    pointwise = _weights(nn.Conv2d(3 * 116, 116, 1))
+    everywhere = count_weights(fuse.local) + count_weights(fuse.project)
+    pointwise = count_weights(nn.Conv2d(3 * 116, 116, 1))
     return {
-        "fusion": _weights(fuse),
+        "fusion": count_weights(fuse),
         "everywhere": everywhere,
         "pointwise": pointwise,
-        "factor": pointwise / _weights(fuse),
+        "factor": pointwise / count_weights(fuse),
         "factor_everywhere": pointwise / everywhere,
     }
 
@@ -103,8 +104,8 @@ def local_fusion() -> dict[str, float]:
         fuse.project.register_forward_pre_hook(lambda _, inputs: fused.append(inputs[0]))
         fuse(x)
         return {
-            "with_shuffle": _difference(fused[0], wanted),
-            "without_shuffle": _difference(fuse.local(x), wanted),
+            "with_shuffle": distance(fused[0], wanted),
+            "without_shuffle": distance(fuse.local(x), wanted),
         }
 
 
@@ -119,7 +120,7 @@ def fusion_written_out() -> dict[str, float]:
     with torch.no_grad():
         x = torch.randn(2, 24, 5, 7, dtype=torch.float64)
         for outputs, groups in ((8, 8), (12, 4)):
-            fuse = _randomise(DimFuse(8, outputs))
+            fuse = randomise(DimFuse(8, outputs))
             y = x[:, [8 * part + channel for channel in range(8) for part in range(3)]]
             fused = _activated(F.conv2d(y, fuse.local[0].weight, groups=8), fuse.local)
             projected = _activated(F.conv2d(fused, fuse.project[0].weight, padding=1, groups=groups), fuse.project)
@@ -143,16 +144,16 @@ def resizing() -> dict[str, float]:
         enlarged = _by_planes(_linear(4, 6) @ x, layer.height.weight, 2)
         shrunk = _by_planes(x @ _averages(9, 6).T, layer.width.weight, 3)
         return {
-            "depth": _difference(depth, _by_planes(x, layer.depth.weight, 1)),
-            "rows": _difference(rows, _averages(6, 4) @ enlarged),
-            "columns": _difference(columns, shrunk @ _linear(6, 9).T),
+            "depth": distance(depth, _by_planes(x, layer.depth.weight, 1)),
+            "rows": distance(rows, _averages(6, 4) @ enlarged),
+            "columns": distance(columns, shrunk @ _linear(6, 9).T),
         }
 
 
 def parameters_by_size() -> list[int]:
     """Parameters of networks made for 192, 224 and 256."""
     with torch.device("meta"):
-        return [_parameters(build("dicenet-s100", size=size)) for size in (192, 224, 256)]
+        return [count_parameters(build("dicenet-s100", size=size)) for size in (192, 224, 256)]
 
 
 def sides_of_units() -> list[int]:
@@ -180,20 +181,8 @@ def _network(variant: str) -> DiCENet:
         return build(variant).eval()
 
 
-def _parameters(network: nn.Module) -> int:
-    return sum(parameter.numel() for parameter in network.parameters())
-
-
-def _weights(network: nn.Module) -> int:
-    return sum(module.weight.numel() for module in network.modules() if isinstance(module, nn.Conv2d))
-
-
-def _difference(measured: Tensor, wanted: Tensor) -> float:
-    return float((measured - wanted).abs().max())
-
-
 def _relative(measured: Tensor, wanted: Tensor) -> float:
-    return _difference(measured, wanted) / float(wanted.abs().max())
+    return distance(measured, wanted) / float(wanted.abs().max())
 
 
 def _by_planes(x: Tensor, kernels: Tensor, dimension: int) -> Tensor:
@@ -229,11 +218,3 @@ def _gate(fuse: DimFuse, x: Tensor) -> Tensor:
     first, _, second, _ = fuse.weigh.excite
     z = F.linear(x.mean((2, 3)), first.weight.flatten(1)).relu()
     return F.linear(z, second.weight.flatten(1)).sigmoid()[:, :, None, None]
-
-
-def _randomise(module: Module) -> Module:
-    """Draw every parameter and buffer, in float64, so that nothing is an identity by its initial value."""
-    for name, value in [*module.named_parameters(), *module.named_buffers()]:
-        if value.is_floating_point():
-            nn.init.uniform_(value, 0.5, 1.5) if name.endswith("running_var") else nn.init.normal_(value, std=0.5)
-    return module.double().eval()

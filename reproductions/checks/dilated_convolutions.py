@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from catalog.verify.training import Run, outputs
+from reproductions.checks.measuring import distance, normal
 from reproductions.dilated_convolutions import (
     BASIC,
     LARGE,
@@ -43,9 +44,9 @@ def definition() -> dict[str, list[float]]:
                     literal[p] += f[tuple(s)] * k[t[0] + 1, t[1] + 1]
         stuffed = torch.zeros(2 * l + 1, 2 * l + 1, dtype=f.dtype)
         stuffed[::l, ::l] = k.flip(0, 1)
-        differences["literal"].append(_difference(result, literal))
-        differences["zero_stuffed"].append(_difference(result, _correlate(f, stuffed, padding=l)))
-        differences["not_flipped"].append(_difference(result, _correlate(f, k, padding=l, dilation=l)))
+        differences["literal"].append(distance(result, literal))
+        differences["zero_stuffed"].append(distance(result, _correlate(f, stuffed, padding=l)))
+        differences["not_flipped"].append(distance(result, _correlate(f, k, padding=l, dilation=l)))
     return differences
 
 
@@ -60,9 +61,9 @@ def dilated_operator_of_torch() -> dict[str, float]:
         ours = dilated_conv(f, k, l)
         theirs = _correlate(f, k.flip(0, 1), padding=side // 2 * l, dilation=l)
         gradients = [torch.autograd.grad(y, (f, k), weights) for y in (ours, theirs)]
-        differences["outputs"] = max(differences["outputs"], _difference(ours, theirs))
+        differences["outputs"] = max(differences["outputs"], distance(ours, theirs))
         for a, b in zip(*gradients, strict=True):
-            differences["gradients"] = max(differences["gradients"], _difference(a, b))
+            differences["gradients"] = max(differences["gradients"], distance(a, b))
     return differences
 
 
@@ -96,10 +97,10 @@ def removed_stride() -> dict[str, float]:
     differences = {}
     for name, subsample in subsamplings.items():
         strided = layer(subsample(2))
-        differences[name] = _difference(dilated(subsample(1))[:, :, ::2, ::2], strided)
+        differences[name] = distance(dilated(subsample(1))[:, :, ::2, ::2], strided)
     height, width = strided.shape[2:]
     undilated = layer(subsample(1))[:, :, ::2, ::2]
-    differences["undilated"] = _difference(undilated[:, :, :height, :width], strided)
+    differences["undilated"] = distance(undilated[:, :, :height, :width], strided)
     return differences
 
 
@@ -169,8 +170,8 @@ def context_module() -> dict[str, float]:
                 y = F.conv2d(y, layer.weight, layer.bias, dilation=dilation).clamp(min=0)
                 z = F.conv2d(z, layer.weight, layer.bias, dilation=dilation, padding=dilation).clamp(min=0)
             y, z = (F.conv2d(last, layers[-1].weight, layers[-1].bias) for last in (y, z))
-            differences[name] = _difference(module(x), y) / float(y.abs().max())
-        differences["padded_in_every_layer"] = _difference(z, y) / float(y.abs().max())
+            differences[name] = distance(module(x), y) / float(y.abs().max())
+        differences["padded_in_every_layer"] = distance(z, y) / float(y.abs().max())
     return differences
 
 
@@ -184,7 +185,7 @@ def identity() -> dict[str, float]:
     with torch.no_grad():
 
         def difference(module: nn.Module, x: Tensor = x) -> float:
-            return _difference(module.double()(x), x)
+            return distance(module.double()(x), x)
 
         large = ContextModule(3, LARGE)
         identity_(large)
@@ -216,7 +217,7 @@ def initial_weights() -> dict[str, float]:
                 for a in range(inputs):
                     if a * maps // inputs == b * maps // outputs:
                         wanted[b, a, side // 2, side // 2] = maps / outputs
-            worst = max(worst, _difference(layer.weight, wanted), float(layer.bias.detach().abs().max()))
+            worst = max(worst, distance(layer.weight, wanted), float(layer.bias.detach().abs().max()))
     largest = max((layer.weight.detach().double() for layer in noisy if isinstance(layer, nn.Conv2d)), key=torch.numel)
     noise = largest[largest.abs() < maps / len(largest) / 2]
     return {
@@ -297,8 +298,8 @@ def segmentation() -> dict[str, float | list[int]]:
     return {
         "sizes": sizes,
         "padded": list(got[0].shape),
-        "reflection": _difference(got[0], images[:, :, rows][:, :, :, columns]),
-        "ramp": _difference(segment(network, ramp)[:, :, 4:-4], ramp[:, :, 4:-4]),
+        "reflection": distance(got[0], images[:, :, rows][:, :, :, columns]),
+        "ramp": distance(segment(network, ramp)[:, :, 4:-4], ramp[:, :, 4:-4]),
     }
 
 
@@ -330,11 +331,7 @@ def _extent(f: Tensor) -> int:
 
 
 def _random(*size: int) -> Tensor:
-    return torch.randn(*size, dtype=torch.float64, generator=torch.Generator().manual_seed(sum(size)))
-
-
-def _difference(measured: Tensor, wanted: Tensor) -> float:
-    return float((measured - wanted).detach().abs().max())
+    return normal(*size, seed=sum(size))
 
 
 def _randomise(module: ContextModule) -> ContextModule:

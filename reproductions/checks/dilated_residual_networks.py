@@ -10,10 +10,10 @@ from typing import TypeVar
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
-from torch.utils.flop_counter import FlopCounterMode
 
 from catalog.verify.training import Run, cosine, outputs
 from reproductions import resnet
+from reproductions.checks.measuring import conv_then_norm, count_macs, count_parameters, distance, normal
 from reproductions.dilated_residual_networks import (
     DRN,
     OUTER,
@@ -58,8 +58,8 @@ def resolution() -> dict[str, int | float | list[int]]:
             original = resnet.build(f"resnet{depth}", stride_in_1x1=False)
         features = _features(dilated)(x)
         measured[f"{name}_channels"], measured[f"{name}_side"] = features.shape[1:3]
-        measured[f"{name}_new_parameters"] = _parameters(dilated) - _parameters(original)
-        measured[f"{name}_operations"] = _macs(dilated) / _macs(original)
+        measured[f"{name}_new_parameters"] = count_parameters(dilated) - count_parameters(original)
+        measured[f"{name}_operations"] = count_macs(dilated) / count_macs(original)
     return measured
 
 
@@ -99,9 +99,9 @@ def _levels(*variants: str) -> dict[str, list[int]]:
 
 def unused_projection() -> dict[str, int]:
     """Parameters of DRN-C-58, and with the projection that its released code builds for level 7 and never adds."""
-    described = _parameters(_on_meta("drn-c-58"))
+    described = count_parameters(_on_meta("drn-c-58"))
     with torch.device("meta"):
-        projection = _parameters(resnet.projection(2048, 512, 1))
+        projection = count_parameters(resnet.projection(2048, 512, 1))
     return {"described": described, "projection": projection, "released": described + projection}
 
 
@@ -139,10 +139,10 @@ def finer_grid_of_variants() -> dict[str, float]:
 
 
 def _off_grid(original: ResNet, dilated: ResNet) -> float:
-    x = _random(1, 3, 96, 96)
+    x = normal(1, 3, 96, 96)
     with torch.no_grad():
         wanted = _features(original)(x)
-        return _difference(_features(dilated)(x)[:, :, ::4, ::4], wanted) / float(wanted.abs().max())
+        return distance(_features(dilated)(x)[:, :, ::4, ::4], wanted) / float(wanted.abs().max())
 
 
 def _narrow_resnet(block: Part) -> ResNet:
@@ -155,13 +155,13 @@ def _narrow_resnet(block: Part) -> ResNet:
 def class_maps() -> dict[str, float]:
     """How far the means of class maps are from the scores of narrow networks, and how much the maps vary."""
     measured = {}
-    x = _random(2, 3, 40, 48)
+    x = normal(2, 3, 40, 48)
     networks = {"c": _narrow("C"), "a": dilate_resnet(_narrow_resnet(BasicBlock))}
     with torch.no_grad():
         for name, network in networks.items():
             _randomise(network)
             maps, scores = dense_class_map(network, x), network(x)
-            measured[f"{name}_mean"] = _difference(maps.mean((2, 3)), scores) / float(scores.abs().max())
+            measured[f"{name}_mean"] = distance(maps.mean((2, 3)), scores) / float(scores.abs().max())
             measured[f"{name}_spread"] = float((maps.amax((2, 3)) - maps.amin((2, 3))).max() / scores.abs().max())
     return measured
 
@@ -172,23 +172,23 @@ def forward_pass() -> dict[str, float]:
     Bottlenecks and shortcuts are those of ResNet and taken as they are.
     """
     differences = {}
-    x = _random(2, 3, 40, 48)
+    x = normal(2, 3, 40, 48)
     with torch.no_grad():
         for kind in ("B", "C", "D"):
             network = _randomise(_narrow(kind))
-            y = _weigh(x, network.stem[:2], 1, 1).relu()
+            y = conv_then_norm(x, network.stem[:2], 1, 1).relu()
             for level, stride, dilation in zip(network.levels, (1, 2, 2, 2, 1, 1, 1, 1), _DILATIONS, strict=True):
                 for number, part in enumerate(level):
                     first = stride if number == 0 else 1
                     if isinstance(part, Block):
                         f, kept = part.layers, 0 if part.shortcut is None else part.shortcut(y)
-                        y = _weigh(_weigh(y, f[:2], first, dilation).relu(), f[3:], 1, dilation)
+                        y = conv_then_norm(conv_then_norm(y, f[:2], first, dilation).relu(), f[3:], 1, dilation)
                         y = (y + kept).relu()
                     else:
-                        y = _weigh(y, part[:2], first, dilation).relu()
+                        y = conv_then_norm(y, part[:2], first, dilation).relu()
             classifier = network.head[-1]
             wanted = y.mean((2, 3)) @ classifier.weight.T + classifier.bias
-            differences[kind.lower()] = _difference(network(x), wanted) / float(wanted.abs().max())
+            differences[kind.lower()] = distance(network(x), wanted) / float(wanted.abs().max())
     return differences
 
 
@@ -198,14 +198,6 @@ _DILATIONS = (1, 1, 1, 1, 2, 4, 2, 1)
 def _narrow(kind: str, widths: tuple[int, ...] = (4, 4, 8, 8, 12, 16, 16, 16)) -> DRN:
     first, last = OUTER[kind]
     return DRN((first,) * 2 + (BasicBlock,) * 4 + (last,) * 2, widths, (1, 1, 2, 2, 2, 2, 1, 1), 10)
-
-
-def _weigh(x: Tensor, layers: nn.Sequential, stride: int, dilation: int) -> Tensor:
-    """A convolution that keeps the size but for its stride, and batch normalisation in evaluation."""
-    convolution, norm = layers
-    padding = dilation * (convolution.weight.shape[-1] // 2)
-    x = F.conv2d(x, convolution.weight, stride=stride, padding=padding, dilation=dilation)
-    return F.batch_norm(x, norm.running_mean, norm.running_var, norm.weight, norm.bias)
 
 
 # --- Degridding ------------------------------------------------------------------------------------------------------
@@ -247,7 +239,7 @@ def bypass() -> dict[str, float]:
         with torch.no_grad():
             results[name] = last.eval()(x)
     contrast = {f"{name}_contrast": float((y.amax((2, 3)) - y.amin((2, 3))).max()) for name, y in results.items()}
-    return {**contrast, "b_change": _difference(results["b"], x.relu())}
+    return {**contrast, "b_change": distance(results["b"], x.relu())}
 
 
 def initialisation() -> dict[str, float]:
@@ -267,24 +259,6 @@ def _on_meta(variant: str) -> nn.Sequential:
 def _features(network: nn.Sequential) -> nn.Sequential:
     """All of a network but its mean and classifier."""
     return nn.Sequential(*network.children())[:-1]
-
-
-def _parameters(network: nn.Module) -> int:
-    return sum(parameter.numel() for parameter in network.parameters())
-
-
-def _macs(network: nn.Module) -> int:
-    with FlopCounterMode(display=False) as counter:
-        network(torch.empty(1, 3, 224, 224, device="meta"))
-    return counter.get_total_flops() // 2
-
-
-def _random(*size: int) -> Tensor:
-    return torch.randn(*size, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
-
-
-def _difference(measured: Tensor, wanted: Tensor) -> float:
-    return float((measured - wanted).detach().abs().max())
 
 
 def _randomise(module: Module) -> Module:

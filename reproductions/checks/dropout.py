@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from catalog.verify.training import Run, accuracy
+from reproductions.checks.measuring import distance
 from reproductions.dropout import (
     Dropout,
     HintonSGD,
@@ -31,10 +32,6 @@ Named = dict[str, float | int | list[float]]
 def _generator(seed: int) -> Callable[..., Tensor]:
     generator = torch.Generator().manual_seed(seed)
     return lambda *size: torch.randn(*size, dtype=torch.float64, generator=generator)
-
-
-def _difference(a: Tensor, b: Tensor) -> float:
-    return (a - b).abs().max().item()
 
 
 def _linear(random: Callable[..., Tensor], inputs: int, outputs: int) -> nn.Linear:
@@ -70,14 +67,14 @@ def geometric_means() -> Named:
     for x, layer in _small_nets():
         mean = mean_network(nn.Sequential(Dropout(0.5), layer))(x).softmax(-1)
         geometric = geometric_mean(layer, x)
-        equal["geometric"].append(_difference(mean, geometric))
+        equal["geometric"].append(distance(mean, geometric))
         rarely = mean_network(nn.Sequential(Dropout(0.2), layer))(x).softmax(-1)
-        equal["one_in_five"].append(_difference(rarely, geometric_mean(layer, x, p_drop=0.2)))
-        unequal["arithmetic"].append(_difference(mean, layer(x * masks).softmax(-1).mean(0)))
-        unequal["halved_bias"].append(_difference((layer(x) / 2).softmax(-1), geometric))
+        equal["one_in_five"].append(distance(rarely, geometric_mean(layer, x, p_drop=0.2)))
+        unequal["arithmetic"].append(distance(mean, layer(x * masks).softmax(-1).mean(0, keepdim=True)))
+        unequal["halved_bias"].append(distance((layer(x) / 2).softmax(-1), geometric))
         deep = nn.Sequential(layer, nn.Tanh(), _linear(_generator(1), 5, 4))
         mean = mean_network(nn.Sequential(Dropout(0.5), *deep))(x).softmax(-1)
-        unequal["deeper"].append(_difference(mean, geometric_mean(deep, x)))
+        unequal["deeper"].append(distance(mean, geometric_mean(deep, x)))
     largest = {name: max(values) for name, values in equal.items()}
     return largest | {name: min(values) for name, values in unequal.items()}
 
@@ -91,7 +88,7 @@ def enumeration() -> Named:
     for name, p in (("half", 0.5), ("fifth", 0.2)):
         weights = (masks * (1 - p) + (1 - masks) * p).prod(1)
         means = [(weights[:, None] * network(case * masks).log_softmax(-1)).sum(0).softmax(-1) for case in x]
-        differences[name] = _difference(geometric_mean(network, x, p_drop=p), torch.stack(means))
+        differences[name] = distance(geometric_mean(network, x, p_drop=p), torch.stack(means))
     return differences
 
 
@@ -112,7 +109,7 @@ def log_probabilities() -> Named:
         "smallest": gain.min().item(),
         "largest": gain.max().item(),
         "spread": (gain.amax(1) - gain.amin(1)).max().item(),
-        "agreeing": _difference(mean, layer(x * masks).log_softmax(-1).mean(0)),
+        "agreeing": distance(mean, layer(x * masks).log_softmax(-1).mean(0)),
     }
 
 
@@ -125,8 +122,8 @@ def squared_errors() -> Named:
     gain = (predictions - target).square().mean(0) - (mean - target).square()
     return {
         "gain": gain.tolist(),
-        "less_variance": _difference(gain, predictions.var(0, correction=0)),
-        "less_variance_of_a_sample": _difference(gain, predictions.var(0)),
+        "less_variance": distance(gain, predictions.var(0, correction=0)),
+        "less_variance_of_a_sample": distance(gain, predictions.var(0)),
     }
 
 
@@ -144,7 +141,7 @@ def expected_input() -> Named:
     passes = network(x.expand(20_000, -1))
     average, error = passes.mean(0), passes.std(0) / len(passes) ** 0.5
     with patch.object(Dropout, "mask", lambda _, x: torch.ones_like(x)):
-        ones = _difference(network(x), layer(x))
+        ones = distance(network(x), layer(x))
     return {
         "mean_network": ((average - mean_network(network)(x)[0]) / error).abs().max().item(),
         "full_sum": ((average - layer(x)[0]) / error).abs().median().item(),
@@ -166,7 +163,7 @@ def masks() -> Named:
     return {
         "half": dropped.mean().item(),
         "fifth": (Dropout(0.2)(x) == 0).double().mean().item(),
-        "none": _difference(Dropout(0.0)(x), x),
+        "none": distance(Dropout(0.0)(x), x),
         "kept": y[y != 0].unique().tolist(),
         "gradient_of_dropped": x.grad[y == 0].abs().sum().item(),
         "gradient_of_kept": x.grad[y != 0].unique().tolist(),
@@ -190,7 +187,7 @@ def weight_limit() -> Named:
         "off_limit": (limited[long].double().square().sum(1) - 15).abs().max().item(),
         "turned": (1 - F.cosine_similarity(limited[long].double(), weight[long].double())).max().item(),
         "changed_below": int((limited[~long] != weight[~long]).sum()),
-        "second_time": _difference(again, limited),
+        "second_time": distance(again, limited),
     }
 
 
@@ -266,11 +263,11 @@ def networks() -> Named:
         training = network(x)
     test = network.eval()(x)
     return {
-        "training": _difference(training, written_out(masks[784], masks[800], masks[800])),
-        "test": _difference(test, written_out(0.8, 0.5, 0.5)),
-        "mean_network": _difference(mean(x), test),
-        "unscaled": _difference(test, written_out(1.0, 1.0, 1.0)),
-        "changed": max(_difference(a, b) for a, b in zip(before, network.parameters(), strict=True)),
+        "training": distance(training, written_out(masks[784], masks[800], masks[800])),
+        "test": distance(test, written_out(0.8, 0.5, 0.5)),
+        "mean_network": distance(mean(x), test),
+        "unscaled": distance(test, written_out(1.0, 1.0, 1.0)),
+        "changed": max(distance(a, b) for a, b in zip(before, network.parameters(), strict=True)),
         "dropouts": sum(isinstance(layer, Dropout) for layer in mean),
     }
 
@@ -315,10 +312,10 @@ def torch_dropout() -> Named:
     with patch.object(Dropout, "mask", lambda *_: kept.pop(0)):
         ours, our_gradient = run(Dropout(p), 1.0)
     return {
-        "training": _difference(ours, reference),
-        "gradient": _difference(our_gradient, gradient),
-        "unscaled": _difference(ours, unscaled),
-        "test": _difference(run(Dropout(p).eval(), 1.0)[0], run(theirs.eval(), 1 - p)[0]),
+        "training": distance(ours, reference),
+        "gradient": distance(our_gradient, gradient),
+        "unscaled": distance(ours, unscaled),
+        "test": distance(run(Dropout(p).eval(), 1.0)[0], run(theirs.eval(), 1 - p)[0]),
     }
 
 

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, TypeVar
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
-from torch.utils.flop_counter import FlopCounterMode
 
+from reproductions.checks.measuring import count_macs, count_parameters, distance, randomise
 from reproductions.dual_path_networks import DPN, VARIANTS, DualPathBlock, build, higher_order, shared_reads
 from reproductions.resnet import ResNet, imagenet_stem
 from reproductions.resnext import ResNeXtBlock
@@ -54,10 +54,10 @@ def against_resnext() -> dict[str, float]:
         resnext = ResNet(imagenet_stem(64), block, (64, 256, 512, 1024, 2048), (3, 4, 23, 3), classes=1000).eval()
     ours = _network("dpn98")
     return {
-        "resnext_parameters": _parameters(resnext),
-        "resnext_macs": _macs(resnext),
-        "parameters": 1 - _parameters(ours) / _parameters(resnext),
-        "macs": 1 - _macs(ours) / _macs(resnext),
+        "resnext_parameters": count_parameters(resnext),
+        "resnext_macs": count_macs(resnext),
+        "parameters": 1 - count_parameters(ours) / count_parameters(resnext),
+        "macs": 1 - count_macs(ours) / count_macs(resnext),
     }
 
 
@@ -89,9 +89,9 @@ def topologies() -> dict[str, float]:
         total = total + states @ own[t, 0]
         states = (total @ steps[t]).relu()
     return {
-        "residual": _difference(residual, states),
-        "shared": _difference(higher_order(x, lambda t, _: linear(own[t, 0]), transforms), residual),
-        "own": _difference(higher_order(x, lambda t, k: linear(own[t, k]), transforms), residual),
+        "residual": distance(residual, states),
+        "shared": distance(higher_order(x, lambda t, _: linear(own[t, 0]), transforms), residual),
+        "own": distance(higher_order(x, lambda t, k: linear(own[t, k]), transforms), residual),
         "largest": float(residual.abs().max()),
     }
 
@@ -103,17 +103,17 @@ def paths() -> dict[str, float]:
     """
     torch.manual_seed(0)
     x = torch.randn(2, 112, 5, 5, dtype=torch.float64)
-    block = _randomise(DualPathBlock(112, 64, 32, 16, 4, first=False))
-    first = _randomise(DualPathBlock(112, 64, 32, 16, 4, 2, first=True))
+    block = randomise(DualPathBlock(112, 64, 32, 16, 4, first=False))
+    first = randomise(DualPathBlock(112, 64, 32, 16, 4, 2, first=True))
     with torch.no_grad():
         y, z = block(x), first(x)
         return {
             "channels": y.shape[1],
-            "dense": _difference(y[:, 64:112], x[:, 64:]),
+            "dense": distance(y[:, 64:112], x[:, 64:]),
             "residual": float((y[:, :64] - x[:, :64]).abs().amax((0, 2, 3)).min()),
             "first_channels": z.shape[1],
             "first_side": z.shape[2],
-            "projected": _difference(z[:, 64:96], first.shortcut(x)[:, 64:]),
+            "projected": distance(z[:, 64:96], first.shortcut(x)[:, 64:]),
         }
 
 
@@ -121,36 +121,26 @@ def blocks() -> dict[str, float]:
     """Differences between blocks and Figure 2 written out; with inc = 0 and bw = 0 they are those of two ancestors."""
     torch.manual_seed(0)
     x = torch.randn(2, 24, 6, 6, dtype=torch.float64)
-    usual = _randomise(DualPathBlock(24, 16, 8, 4, 2, first=False))
-    first = _randomise(DualPathBlock(24, 16, 8, 4, 2, 2, first=True))
-    residual = _randomise(DualPathBlock(24, 24, 8, 0, 2, first=False))
-    dense = _randomise(DualPathBlock(24, 0, 8, 4, 2, first=False))
+    usual = randomise(DualPathBlock(24, 16, 8, 4, 2, first=False))
+    first = randomise(DualPathBlock(24, 16, 8, 4, 2, 2, first=True))
+    residual = randomise(DualPathBlock(24, 24, 8, 0, 2, first=False))
+    dense = randomise(DualPathBlock(24, 0, 8, 4, 2, first=False))
     with torch.no_grad():
         f = _branch(x, usual)
         differences = {
-            "usual": _difference(usual(x), torch.cat([x[:, :16] + f[:, :16], x[:, 16:], f[:, 16:]], 1)),
-            "residual": _difference(residual(x), x + _branch(x, residual)),
-            "dense": _difference(dense(x), torch.cat([x, _branch(x, dense)], 1)),
+            "usual": distance(usual(x), torch.cat([x[:, :16] + f[:, :16], x[:, 16:], f[:, 16:]], 1)),
+            "residual": distance(residual(x), x + _branch(x, residual)),
+            "dense": distance(dense(x), torch.cat([x, _branch(x, dense)], 1)),
         }
         f, p = _branch(x, first, 2), _convolve(x, first.shortcut, 2)
         wanted = torch.cat([p[:, :16] + f[:, :16], p[:, 16:], f[:, 16:]], 1)
-        return differences | {"first": _difference(first(x), wanted)}
+        return differences | {"first": distance(first(x), wanted)}
 
 
 @cache
 def _network(variant: str) -> DPN:
     with torch.device("meta"):
         return build(variant).eval()
-
-
-def _parameters(network: nn.Module) -> int:
-    return sum(parameter.numel() for parameter in network.parameters())
-
-
-def _macs(network: nn.Module) -> int:
-    with FlopCounterMode(display=False) as counter:
-        network(torch.empty(1, 3, 224, 224, device="meta"))
-    return counter.get_total_flops() // 2
 
 
 def _branch(x: Tensor, block: DualPathBlock, stride: int = 1) -> Tensor:
@@ -167,18 +157,6 @@ def _convolve(x: Tensor, layers: nn.Sequential, stride: int = 1, groups: int = 1
     x = ((x - mean) / (variance + 1e-5).sqrt() * scale + shift).relu()
     weight = convolution.weight
     return F.conv2d(x, weight, stride=stride, padding=weight.shape[-1] // 2, groups=groups)
-
-
-def _difference(measured: Tensor, wanted: Tensor) -> float:
-    return float((measured - wanted).abs().max())
-
-
-def _randomise(module: Module) -> Module:
-    """Draw every parameter and buffer, in float64, so that nothing is an identity by its initial value."""
-    for name, value in [*module.named_parameters(), *module.named_buffers()]:
-        if value.is_floating_point():
-            nn.init.uniform_(value, 0.5, 1.5) if name.endswith("running_var") else nn.init.normal_(value, std=0.5)
-    return module.double().eval()
 
 
 # --- Training --------------------------------------------------------------------------------------------------------

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from reproductions.checks.measuring import count_parameters, distance, normal
 from reproductions.dynamic_filter_networks import (
     DFN,
     SteerableFilter,
@@ -53,13 +54,13 @@ def other_experiments() -> dict[str, int]:
     highway += [conv(64, 64), conv(64, 32), conv(32, 64), conv(64, 128, 1), nn.Conv2d(128, 122, 1)]
     stereo = [conv(1, 32), conv(32, 32, stride=2), conv(32, 64), conv(64, 64), conv(64, 128)]
     stereo += [conv(128, 64), conv(64, 64), conv(64, 64), conv(64, 64), conv(64, 128, 1), nn.Conv2d(128, 14, 1)]
-    highway_dfn = _parameters(*highway) - 32 + 32 * 64 * 64
-    stereo_dfn = _parameters(*stereo) - 128 + 128 * 32 * 32
+    highway_dfn = count_parameters(*highway) - 32 + 32 * 64 * 64
+    stereo_dfn = count_parameters(*stereo) - 128 + 128 * 32 * 32
     return {
         "highway_dfn": highway_dfn,
-        "highway_baseline": highway_dfn + _parameters(nn.Conv2d(122, 1, 1)),
+        "highway_baseline": highway_dfn + count_parameters(nn.Conv2d(122, 1, 1)),
         "stereo_dfn": stereo_dfn,
-        "stereo_baseline": stereo_dfn + _parameters(nn.Conv2d(14, 1, 1)),
+        "stereo_baseline": stereo_dfn + count_parameters(nn.Conv2d(14, 1, 1)),
     }
 
 
@@ -71,20 +72,20 @@ def displacement() -> dict[str, float]:
 
     ``mirrored`` has the taps the other way round, as a convolution in the strict sense would.
     """
-    x = _random(2, 3, 8, 9)
+    x = normal(2, 3, 8, 9)
     padded = F.pad(x, (2, 2, 2, 2))
     measured = {"shifts": 0.0, "mirrored": 0.0}
     for tap in range(25):
         down, right = tap // 5, tap % 5
         y = dynamic_local_filter(x, _one_hot(torch.full((2, 8, 9), tap)))
-        measured["shifts"] = max(measured["shifts"], _difference(y, padded[:, :, down : down + 8, right : right + 9]))
+        measured["shifts"] = max(measured["shifts"], distance(y, padded[:, :, down : down + 8, right : right + 9]))
         mirrored = padded[:, :, 4 - down : 12 - down, 4 - right : 13 - right]
-        measured["mirrored"] = max(measured["mirrored"], _difference(y, mirrored))
+        measured["mirrored"] = max(measured["mirrored"], distance(y, mirrored))
     taps = torch.randint(25, (2, 8, 9), generator=torch.Generator().manual_seed(1))
     rows = torch.arange(8)[None, :, None] + taps // 5
     columns = torch.arange(9)[None, None] + taps % 5
     wanted = torch.stack([padded[image][:, rows[image], columns[image]] for image in range(2)])
-    return measured | {"positions": _difference(dynamic_local_filter(x, _one_hot(taps)), wanted)}
+    return measured | {"positions": distance(dynamic_local_filter(x, _one_hot(taps)), wanted)}
 
 
 def bilinear_sampling() -> dict[str, float]:
@@ -92,7 +93,7 @@ def bilinear_sampling() -> dict[str, float]:
 
     ``nearest`` has the whole weight at the nearest neighbour; ``compared`` is the share of the positions.
     """
-    x, side, k = _random(1, 2, 16, 16), 16, 5
+    x, side, k = normal(1, 2, 16, 16), 16, 5
     turn = torch.tensor(math.radians(5), dtype=torch.float64)
     matrix = torch.stack([torch.stack([turn.cos(), -turn.sin()]), torch.stack([turn.sin(), turn.cos()])])
     grid = F.affine_grid(F.pad(matrix, (0, 1))[None], [1, 1, side, side], align_corners=True)
@@ -114,8 +115,8 @@ def bilinear_sampling() -> dict[str, float]:
             nearest.scatter_add_(1, index, ((vertical > 0.5) & (horizontal > 0.5)).double()[None, None])
     inside = ((corner >= 0) & (corner <= side - 2)).all(dim=-1)
     return {
-        "bilinear": _difference(dynamic_local_filter(x, filters)[..., inside], sampled[..., inside]),
-        "nearest": _difference(dynamic_local_filter(x, nearest)[..., inside], sampled[..., inside]),
+        "bilinear": distance(dynamic_local_filter(x, filters)[..., inside], sampled[..., inside]),
+        "nearest": distance(dynamic_local_filter(x, nearest)[..., inside], sampled[..., inside]),
         "compared": float(inside.double().mean()),
     }
 
@@ -124,13 +125,13 @@ def same_filter_everywhere() -> dict[str, float]:
     """Dynamic convolution against one convolution an image, and local filters that are the same at all positions."""
     measured = {}
     for k in (3, 5):
-        x, filters = _random(3, 2, 7, 9), _random(3, k, k, seed=k)
+        x, filters = normal(3, 2, 7, 9), normal(3, k, k, seed=k)
         y = dynamic_conv(x, filters)
         images = [F.conv2d(i[:, None], f[None, None], padding=k // 2)[:, 0] for i, f in zip(x, filters, strict=True)]
         everywhere = filters.flatten(1)[..., None, None].expand(-1, -1, 7, 9)
-        measured[f"one_by_one_{k}"] = _difference(y, torch.stack(images))
-        measured[f"everywhere_{k}"] = _difference(y, dynamic_local_filter(x, everywhere))
-        measured[f"of_another_image_{k}"] = _difference(y, dynamic_conv(x, filters.roll(1, 0)))
+        measured[f"one_by_one_{k}"] = distance(y, torch.stack(images))
+        measured[f"everywhere_{k}"] = distance(y, dynamic_local_filter(x, everywhere))
+        measured[f"of_another_image_{k}"] = distance(y, dynamic_conv(x, filters.roll(1, 0)))
     return measured
 
 
@@ -141,12 +142,12 @@ def unfold() -> dict[str, float]:
     """
     measured = {}
     for k in (3, 9):
-        x, filters = _random(2, 1, 12, 10), _random(2, k * k, 12, 10, seed=k)
+        x, filters = normal(2, 1, 12, 10), normal(2, k * k, 12, 10, seed=k)
         patches = F.unfold(x, k, padding=k // 2).view(2, k * k, 12, 10)
         one_hot = torch.eye(k * k, dtype=torch.float64).view(k * k, 1, k, k)
         y = dynamic_local_filter(x, filters)
-        measured[f"unfold_{k}"] = _difference(y, (patches * filters).sum(1, keepdim=True))
-        measured[f"one_hot_kernels_{k}"] = _difference(
+        measured[f"unfold_{k}"] = distance(y, (patches * filters).sum(1, keepdim=True))
+        measured[f"one_hot_kernels_{k}"] = distance(
             y, (F.conv2d(x, one_hot, padding=k // 2) * filters).sum(1, keepdim=True)
         )
     return measured
@@ -167,20 +168,20 @@ def convex_combination() -> dict[str, float]:
         filters = dynamic_local_filter(torch.ones_like(frame), generated, softmax=True)[..., 4:-4, 4:-4]
         without = dynamic_local_filter(frame, generated)
     return {
-        "sum": _difference(filters, torch.ones_like(filters)),
+        "sum": distance(filters, torch.ones_like(filters)),
         "smallest": float(predicted.min()),
         "largest": float(predicted.max()),
         "largest_without_softmax": float(without.abs().max()),
-        "constant": _difference(constant[..., 4:-4, 4:-4], torch.full((2, 1, 8, 8), 0.7, dtype=torch.float64)),
-        "at_the_border": _difference(constant, torch.full_like(constant, 0.7)),
+        "constant": distance(constant[..., 4:-4, 4:-4], torch.full((2, 1, 8, 8), 0.7, dtype=torch.float64)),
+        "at_the_border": distance(constant, torch.full_like(constant, 0.7)),
     }
 
 
 def gradients() -> dict[str, float]:
     """Whether the gradients with respect to images and filters agree with finite differences, and the smallest."""
-    x = _random(2, 1, 6, 6).requires_grad_()
-    local = _random(2, 9, 6, 6, seed=1).requires_grad_()
-    shared = _random(2, 3, 3, seed=2).requires_grad_()
+    x = normal(2, 1, 6, 6).requires_grad_()
+    local = normal(2, 9, 6, 6, seed=1).requires_grad_()
+    shared = normal(2, 3, 3, seed=2).requires_grad_()
     measured: dict[str, float] = {}
     layers: dict[str, tuple[Callable[[Tensor, Tensor], Tensor], Tensor]] = {
         "local": (dynamic_local_filter, local),
@@ -200,7 +201,7 @@ def gradients() -> dict[str, float]:
 def one_step() -> dict[str, float]:
     """Differences between a step of each predictor and its layers written out, in the frame and in the hidden state."""
     torch.manual_seed(0)
-    frame, hidden = torch.rand(2, 1, 12, 12, dtype=torch.float64), _random(2, 128, 6, 6)
+    frame, hidden = torch.rand(2, 1, 12, 12, dtype=torch.float64), normal(2, 128, 6, 6)
     measured = {}
     with torch.no_grad():
         for variant in PREDICTORS:
@@ -210,8 +211,8 @@ def one_step() -> dict[str, float]:
                 generated, wanted = _generated(
                     network.generator, frame, torch.zeros_like(hidden) if before is None else before
                 )
-                measured[f"{variant}_{name}_hidden"] = _difference(after, wanted)
-                measured[f"{variant}_{name}"] = _difference(predicted, _predicted(network, frame, generated))
+                measured[f"{variant}_{name}_hidden"] = distance(after, wanted)
+                measured[f"{variant}_{name}"] = distance(predicted, _predicted(network, frame, generated))
     return measured
 
 
@@ -235,22 +236,22 @@ def rolling_out() -> dict[str, float]:
     return {
         "steps": len(shown),
         "predictions": predictions.shape[1],
-        "given_frames": _difference(torch.cat(shown[:10], 1), frames),
-        "own_predictions": _difference(torch.cat(shown[10:], 1), predictions[:, :-1]),
-        "kept": _difference(predictions, frames_out[:, 9:]),
+        "given_frames": distance(torch.cat(shown[:10], 1), frames),
+        "own_predictions": distance(torch.cat(shown[10:], 1), predictions[:, :-1]),
+        "kept": distance(predictions, frames_out[:, 9:]),
         "first_state": int(given[0] is not None),
-        "states": _difference(torch.stack(given[1:]), states),
+        "states": distance(torch.stack(given[1:]), states),
         "one_frame": rollout(network, frames[:, :1], 2).shape[1],
     }
 
 
 def cross_entropy() -> dict[str, float]:
     """The loss of a random prediction against the formula, and of the worst one, in float32 and for each frame."""
-    predictions, frames = _random(2, 3, 4, 4).sigmoid(), (_random(2, 3, 4, 4, seed=1) > 0).double()
+    predictions, frames = normal(2, 3, 4, 4).sigmoid(), (normal(2, 3, 4, 4, seed=1) > 0).double()
     formula = -(frames * predictions.log() + (1 - frames) * (1 - predictions).log()).mean()
     frames_of_zero, ones = torch.zeros(1, 1, 64, 64), torch.ones(1, 1, 64, 64)
     return {
-        "difference": _difference(loss(predictions, frames), formula),
+        "difference": distance(loss(predictions, frames), formula),
         "worst": float(loss(ones, frames_of_zero)),
         "worst_the_other_way": float(loss(frames_of_zero, ones)),
         "blank_for_a_frame": float(loss(torch.full((1, 1, 64, 64), 0.5), ones)) * 4096,
@@ -261,7 +262,7 @@ def steering() -> dict[str, float]:
     """The filters for angles written out; and as the released network has it, with the angle at every position."""
     torch.manual_seed(0)
     network = _randomise(build("dfn-steerable"))
-    angles, images = torch.rand(3, dtype=torch.float64) * 6, _random(3, 1, 12, 12)
+    angles, images = torch.rand(3, dtype=torch.float64) * 6, normal(3, 1, 12, 12)
     first, second, last = (layer for layer in network.modules() if isinstance(layer, nn.Conv2d))
     with torch.no_grad():
         z = F.leaky_relu(angles[:, None] @ first.weight.flatten(1).T + first.bias, 0.01)
@@ -269,9 +270,9 @@ def steering() -> dict[str, float]:
         filters = z @ last.weight.flatten(1).T + last.bias
         everywhere = network.generator(angles[:, None, None, None].expand(3, 1, 12, 12))
         return {
-            "filters": _difference(network.filters(angles), filters.view(3, 9, 9)),
-            "at_every_position": _difference(network(images, angles), dynamic_local_filter(images, everywhere)),
-            "between_angles": _difference(filters[0], filters[1]),
+            "filters": distance(network.filters(angles), filters.view(3, 9, 9)),
+            "at_every_position": distance(network(images, angles), dynamic_local_filter(images, everywhere)),
+            "between_angles": distance(filters[0], filters[1]),
         }
 
 
@@ -313,21 +314,9 @@ def _predicted(network: nn.Module, frame: Tensor, generated: Tensor) -> Tensor:
 # --- Helpers ---------------------------------------------------------------------------------------------------------
 
 
-def _random(*size: int, seed: int = 0) -> Tensor:
-    return torch.randn(*size, dtype=torch.float64, generator=torch.Generator().manual_seed(seed))
-
-
 def _one_hot(taps: Tensor) -> Tensor:
     """Filters of 5x5, (batch, 25, height, width), whose only weight is at the given tap of each position."""
     return F.one_hot(taps, 25).movedim(-1, 1).double()
-
-
-def _parameters(*layers: nn.Module) -> int:
-    return sum(parameter.numel() for layer in layers for parameter in layer.parameters())
-
-
-def _difference(measured: Tensor, wanted: Tensor) -> float:
-    return float((measured - wanted).abs().max())
 
 
 def _randomise(module: Module) -> Module:

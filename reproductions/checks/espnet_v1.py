@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from catalog.verify.parity import compare
+from reproductions.checks.measuring import count_parameters, count_weights, distance
 from reproductions.espnet_v1 import (
     ESP,
     ESPNet,
@@ -27,12 +28,12 @@ PSPNET = 65_700_000
 
 def decoder_parameters() -> int:
     """Parameters that ESPNet has more than ESPNet-C."""
-    return _parameters(build("espnet")) - _parameters(build("espnet-c"))
+    return count_parameters(build("espnet")) - count_parameters(build("espnet-c"))
 
 
 def smaller_than_pspnet() -> float:
     """Parameters of PSPNet over those of ESPNet."""
-    return PSPNET / _parameters(build("espnet"))
+    return PSPNET / count_parameters(build("espnet"))
 
 
 def smaller_than_segnet() -> float:
@@ -43,7 +44,7 @@ def smaller_than_segnet() -> float:
     encoder = list(pairwise((3, 64, 64, 128, 128, *(3 * [256]), *(6 * [512]))))
     decoder = [(b, a) for a, b in encoder[:0:-1]] + [(64, 21)]
     weights = sum(9 * inputs * outputs + 3 * outputs for inputs, outputs in encoder + decoder) - 2 * 21
-    return weights / _parameters(build("espnet", classes=21))
+    return weights / count_parameters(build("espnet", classes=21))
 
 
 def feature_maps() -> dict[str, list[int]]:
@@ -66,7 +67,10 @@ def cost_of_the_module() -> dict[str, float | int]:
     """Weights of ESP modules, by the formula and as they are, and of the convolutions that see 3 x 3 pixels."""
     measured: dict[str, float | int] = {}
     for branches, channels in ((4, 128), (5, 100)):
-        module, standard = _weights(ESP(channels, channels, branches)), _weights(nn.Conv2d(channels, channels, 3))
+        module, standard = (
+            count_weights(ESP(channels, channels, branches)),
+            count_weights(nn.Conv2d(channels, channels, 3)),
+        )
         measured |= {
             f"formula_{channels}": esp_parameters(3, channels, channels, branches),
             f"module_{channels}": module,
@@ -92,7 +96,7 @@ def gridding() -> dict[str, list[int] | int]:
     return {
         "with_fusion": _seen_by_branch(with_fusion),
         "without": _seen_by_branch(without),
-        "additional_parameters": _parameters(with_fusion) - _parameters(without),
+        "additional_parameters": count_parameters(with_fusion) - count_parameters(without),
     }
 
 
@@ -102,7 +106,7 @@ def one_channel_a_branch() -> dict[str, list[int] | int]:
     return {
         "inputs": [branch.in_channels for branch in module.pyramid],
         "outputs": [branch.out_channels for branch in module.pyramid],
-        "weights": _weights(module),
+        "weights": count_weights(module),
         "formula": 6 + 4 * 9,
     }
 
@@ -122,9 +126,9 @@ def module_written_out() -> dict[str, float]:
         x = torch.randn(2, 20, 36, 34, dtype=torch.float64)
         for name, outputs, down in (("residual", 20, False), ("wider", 23, False), ("down", 20, True)):
             module = _randomise(ESP(20, outputs, down=down))
-            differences[name] = _difference(module(x), _esp(module, x, down=down, residual=name == "residual"))
+            differences[name] = distance(module(x), _esp(module, x, down=down, residual=name == "residual"))
         module = _randomise(ESP(20, 20))
-        differences["from_the_first"] = _difference(module(x), _esp(module, x, residual=True, first=0))
+        differences["from_the_first"] = distance(module(x), _esp(module, x, residual=True, first=0))
     return differences
 
 
@@ -182,20 +186,8 @@ def parity_with_pytorchcv() -> dict[str, float]:
     return compare(build("espnet-c"), peer, [3, 72, 72])
 
 
-def _parameters(network: nn.Module) -> int:
-    return sum(parameter.numel() for parameter in network.parameters())
-
-
-def _weights(network: nn.Module) -> int:
-    return sum(module.weight.numel() for module in network.modules() if isinstance(module, nn.Conv2d))
-
-
-def _difference(measured: Tensor, wanted: Tensor) -> float:
-    return float((measured - wanted).abs().max())
-
-
 def _relative(measured: Tensor, wanted: Tensor) -> float:
-    return _difference(measured, wanted) / float(wanted.abs().max())
+    return distance(measured, wanted) / float(wanted.abs().max())
 
 
 def _randomise(module: Module) -> Module:

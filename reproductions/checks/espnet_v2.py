@@ -7,9 +7,10 @@ from functools import cache
 from typing import TypeVar
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
+from reproductions.checks.measuring import count_weights, distance, randomise
 from reproductions.espnet_v1 import ESP, esp_parameters
 from reproductions.espnet_v2 import (
     VARIANTS,
@@ -31,7 +32,7 @@ def released_table() -> dict[str, int]:
         network = _network(variant)
         with torch.no_grad(), FlopCounterMode(display=False) as counter:
             network(torch.empty(1, 3, 224, 224, device="meta"))
-        last = 7 * 7 * _weights(network.strided[-1].shortcut)
+        last = 7 * 7 * count_weights(network.strided[-1].shortcut)
         measured[variant] = counter.get_total_flops() // 2 - network.head[-1].weight.numel() - last
     return measured
 
@@ -67,7 +68,7 @@ def rates() -> dict[str, list[int]]:
 
 def cost_of_the_unit() -> dict[str, float | int]:
     """Weights of the ESP module and of the EESP unit for 240 channels, by the formulas and as they are."""
-    esp, unit = _weights(ESP(240, 240, 4)), _weights(eesp(240, 240, [1, 2, 3, 4]))
+    esp, unit = count_weights(ESP(240, 240, 4)), count_weights(eesp(240, 240, [1, 2, 3, 4]))
     return {
         "esp_formula": esp_parameters(3, 240, 240, 4),
         "esp": esp,
@@ -79,7 +80,7 @@ def cost_of_the_unit() -> dict[str, float | int]:
 
 def formula_for_other_widths() -> dict[str, int]:
     """Weights of an EESP unit from 32 to 96 channels, by the formula and as they are."""
-    return {"formula": eesp_parameters(3, 32, 96, 4), "unit": _weights(eesp(32, 96, [1, 2, 3, 4]))}
+    return {"formula": eesp_parameters(3, 32, 96, 4), "unit": count_weights(eesp(32, 96, [1, 2, 3, 4]))}
 
 
 def fusion() -> dict[str, list[int]]:
@@ -105,7 +106,7 @@ def groups() -> dict[str, float]:
     Of the reduced maps those of the first group, and the others; of the output any channel, least and most.
     """
     torch.manual_seed(0)
-    layers = _randomise(eesp(16, 32, [1, 2, 3, 4]))
+    layers = randomise(eesp(16, 32, [1, 2, 3, 4]))
     x = torch.randn(1, 16, 9, 9, dtype=torch.float64)
     y = torch.cat([x[:, :4] + 1, x[:, 4:]], 1)
     with torch.no_grad():
@@ -124,18 +125,18 @@ def image_reinforcement() -> dict[str, float | int]:
     Also its channels: those of the pooled input, and all.
     """
     torch.manual_seed(0)
-    unit = _randomise(StridedEESP(8, 40, [1, 2, 3, 4]))
+    unit = randomise(StridedEESP(8, 40, [1, 2, 3, 4]))
     x, images = torch.zeros(1, 8, 12, 12, dtype=torch.float64), torch.randn(2, 1, 3, 6, 6, dtype=torch.float64)
     with torch.no_grad():
-        changed = _difference(unit(x, images[0]), unit(x, images[1]))
+        changed = distance(unit(x, images[0]), unit(x, images[1]))
         _, norm = unit.shortcut[1]
         nn.init.zeros_(norm.weight)
         nn.init.zeros_(norm.bias)
-        unchanged = _difference(unit(x, images[0]), unit(x, images[1]))
+        unchanged = distance(unit(x, images[0]), unit(x, images[1]))
         nn.init.ones_(unit.activate.weight)
         x = torch.randn(1, 8, 12, 12, dtype=torch.float64)
         y = unit(x, images[0])
-        pooled = _difference(y[:, :8], nn.functional.avg_pool2d(x, 3, stride=2, padding=1))
+        pooled = distance(y[:, :8], nn.functional.avg_pool2d(x, 3, stride=2, padding=1))
     return {"with": changed, "without": unchanged, "channels": y.shape[1], "pooled_input": pooled}
 
 
@@ -155,19 +156,3 @@ def _network(variant: str) -> ESPNetv2:
 def _rates(unit: nn.Module) -> list[int]:
     (pyramid,) = (module for module in unit.modules() if isinstance(module, Pyramid))
     return [branch.dilation[0] for branch in pyramid.branches]
-
-
-def _weights(network: nn.Module) -> int:
-    return sum(module.weight.numel() for module in network.modules() if isinstance(module, nn.Conv2d))
-
-
-def _difference(measured: Tensor, wanted: Tensor) -> float:
-    return float((measured - wanted).abs().max())
-
-
-def _randomise(module: Module) -> Module:
-    """Draw every parameter and buffer, in float64, so that nothing is an identity by its initial value."""
-    for name, value in [*module.named_parameters(), *module.named_buffers()]:
-        if value.is_floating_point():
-            nn.init.uniform_(value, 0.5, 1.5) if name.endswith("running_var") else nn.init.normal_(value, std=0.5)
-    return module.double().eval()

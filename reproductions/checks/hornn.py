@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from reproductions.checks.measuring import distance
 from reproductions.hornn import HORNN, FOFEPooling, GatedPooling, MaxPooling, build
 
 if TYPE_CHECKING:
@@ -30,10 +31,10 @@ def order_one() -> dict[str, float]:
             network.input.bias.copy_(rnn.bias_ih_l0 + rnn.bias_hh_l0)
             network.feedback[0].weight.copy_(rnn.weight_hh_l0)
         wanted = rnn(x)[0]
-        differences = {"order_1": _difference(cell(x), wanted), "order_3": _difference(silent(x), wanted)}
+        differences = {"order_1": distance(cell(x), wanted), "order_3": distance(silent(x), wanted)}
         for weight in silent.feedback[1:]:
             nn.init.zeros_(weight.weight)
-        return differences | {"silent_order_3": _difference(silent(x), wanted)}
+        return differences | {"silent_order_3": distance(silent(x), wanted)}
 
 
 def definition() -> dict[str, float]:
@@ -45,11 +46,11 @@ def definition() -> dict[str, float]:
         for f in (torch.tanh, torch.relu):
             cell = build(variant, inputs=4, hidden=5, activation=f).double()
             with torch.no_grad():
-                differences[f"{variant}_{f.__name__}"] = _difference(cell(x), _written_out(cell, x, f))
+                differences[f"{variant}_{f.__name__}"] = distance(cell(x), _written_out(cell, x, f))
     classifier = build("hornn3", inputs=4, hidden=5, classes=7).double()
     cell, readout = classifier
     with torch.no_grad():
-        differences["readout"] = _difference(classifier(x), cell(x) @ readout.weight.T + readout.bias)
+        differences["readout"] = distance(classifier(x), cell(x) @ readout.weight.T + readout.bias)
     return differences
 
 
@@ -69,7 +70,7 @@ def recursive_filter() -> dict[str, float]:
     for name, x in (("noise", noise), ("impulse", impulse)):
         wanted = lfilter([1], [1, *(-coefficient for coefficient in coefficients)], x.numpy())
         with torch.no_grad():
-            differences[name] = _difference(cell(x[None, :, None])[0, :, 0], torch.as_tensor(wanted))
+            differences[name] = distance(cell(x[None, :, None])[0, :, 0], torch.as_tensor(wanted))
     return differences
 
 
@@ -124,21 +125,21 @@ def pooling() -> dict[str, float]:
         gated.load_state_dict(plain.state_dict(), strict=False)
         for weight in (*gated.from_input, *gated.from_state):
             nn.init.zeros_(weight.weight)
-        differences = {"max_of_one": _difference(largest(x), one(x))}
+        differences = {"max_of_one": distance(largest(x), one(x))}
         unfolded = plain(x)
-        differences["fofe_unfolded"] = _difference(fofe(x), unfolded)
+        differences["fofe_unfolded"] = distance(fofe(x), unfolded)
         for n, weight in enumerate(plain.feedback, start=1):
             weight.weight *= 0.5**n
-        differences["fofe_folded"] = _difference(fofe(x), plain(x))
+        differences["fofe_folded"] = distance(fofe(x), plain(x))
         plain.load_state_dict(fofe.state_dict())
         for weight in plain.feedback:
             weight.weight *= 0.5
-        differences["open_by_half"] = _difference(gated(x), plain(x))
+        differences["open_by_half"] = distance(gated(x), plain(x))
 
         terms = torch.tensor([[[3.0, -4.0]], [[1.0, 2.0]]])
         pooled = MaxPooling(1, 2, 2).pool(terms, x, [])
-        differences["elementwise"] = _difference(pooled, torch.tensor([[3.0, 2.0]]))
-        differences["largest_vector"] = _difference(pooled, terms[0])
+        differences["elementwise"] = distance(pooled, torch.tensor([[3.0, 2.0]]))
+        differences["largest_vector"] = distance(pooled, terms[0])
     return differences
 
 
@@ -183,10 +184,6 @@ def _gradient(cell: HORNN, steps: int) -> float:
     x = torch.zeros(1, steps + 1, cell.input.in_features, dtype=torch.float64, requires_grad=True)
     (gradient,) = torch.autograd.grad(cell(x)[0, -1, 0], x)
     return float(gradient[0, 0, 0])
-
-
-def _difference(measured: Tensor, wanted: Tensor) -> float:
-    return float((measured - wanted).abs().max())
 
 
 # --- Training --------------------------------------------------------------------------------------------------------

@@ -12,6 +12,7 @@ from torch.nn import functional as F
 from catalog.records import Peer
 from catalog.verify.parity import compare
 from catalog.verify.peers import build_peer
+from reproductions.checks.measuring import count_macs, randomise
 from reproductions.hrnet import V1, V2, Classification, ExchangeUnit, HRModule, HRNet, Streams, V2p, build
 
 if TYPE_CHECKING:
@@ -29,8 +30,7 @@ def binary_giga() -> dict[str, float]:
     classification = [(f"hrnet-w{width}", 224, 224) for width in (18, 30, 32, 40, 44, 48)]
     pose = [(f"pose-w{width}", *size) for width in (32, 48) for size in ((256, 192), (384, 288))]
     return {
-        f"{variant}_{height}x{width}": _macs(_skeleton(variant), torch.empty(1, 3, height, width, device="meta"))
-        / 2**30
+        f"{variant}_{height}x{width}": count_macs(_skeleton(variant), (3, height, width)) / 2**30
         for variant, height, width in (*classification, *pose, ("seg-w48", 1024, 2048))
     }
 
@@ -108,7 +108,7 @@ def mixing() -> dict[str, float]:
     for variant, width in (("hrnet-w18", 18), ("seg-w18", 18), ("pose-w32", 32)):
         with torch.device("meta"):
             module = build(variant).stage4[-1]
-        module = _randomise(module.to_empty(device="cpu"))
+        module = randomise(module.to_empty(device="cpu"))
         streams = [x.requires_grad_() for x in _streams([width * 2**r for r in range(4)])]
         sizes = [
             float(gradient.abs().max())
@@ -122,7 +122,7 @@ def mixing() -> dict[str, float]:
 def silent_paths() -> dict[str, float]:
     """A module against the ReLU of its branches, before and after its normalisations between streams give zeros."""
     torch.manual_seed(0)
-    module = _randomise(HRModule(WIDTHS))
+    module = randomise(HRModule(WIDTHS))
     streams = _streams(WIDTHS)
     with torch.no_grad():
         branches = [branch(x).relu() for branch, x in zip(module.branches, streams, strict=True)]
@@ -141,12 +141,12 @@ def exchange() -> dict[str, float]:
     streams = _streams(WIDTHS)
     with torch.no_grad():
         for mode, other in (("nearest", "bilinear"), ("bilinear", "nearest")):
-            unit = _randomise(ExchangeUnit(WIDTHS, 4, mode))
+            unit = randomise(ExchangeUnit(WIDTHS, 4, mode))
             measured[mode] = _difference(unit(streams), _exchanged(unit, streams, mode))
             measured[f"{mode}_not_{other}"] = _difference(unit(streams), _exchanged(unit, streams, other))
-        unit = _randomise(ExchangeUnit(WIDTHS, 1, "nearest"))
+        unit = randomise(ExchangeUnit(WIDTHS, 1, "nearest"))
         measured["one_output"] = _difference(unit(streams), _exchanged(unit, streams, "nearest"))
-        module = _randomise(HRModule(WIDTHS[:2], blocks_per_branch=1))
+        module = randomise(HRModule(WIDTHS[:2], blocks_per_branch=1))
         branches = [branch(x) for branch, x in zip(module.branches, streams, strict=False)]
         measured["module"] = _difference(module(streams[:2]), _exchanged(module.exchange, branches, "nearest"))
     return measured
@@ -158,14 +158,14 @@ def order_of_upsampling() -> dict[str, float | list[float]]:
     measured: dict[str, float | list[float]] = {}
     streams = _streams(WIDTHS)
     for mode in ("nearest", "bilinear"):
-        unit = _randomise(ExchangeUnit(WIDTHS, 4, mode))
+        unit = randomise(ExchangeUnit(WIDTHS, 4, mode))
         differences, ratios = [], []
         for path, x in zip(unit.paths[0][1:], streams[1:], strict=True):
             convolution, norm, upsample = path
             first = nn.Sequential(upsample, convolution, norm)
             with torch.no_grad():
                 differences.append(_difference([first(x)], [path(x)]))
-            ratios.append(_macs(first, x) / _macs(path, x))
+            ratios.append(count_macs(first.float(), x.shape[1:]) / count_macs(path.float(), x.shape[1:]))
         measured |= {mode: max(differences), f"{mode}_cost": ratios}
     return measured
 
@@ -177,10 +177,10 @@ def heads() -> dict[str, float]:
     measured = {}
     with torch.no_grad():
         for head in (V1(WIDTHS, 5), V2(WIDTHS, 5), V2p(WIDTHS, levels=3, channels=8), Classification(WIDTHS, 5)):
-            y = _randomise(head)(streams)
+            y = randomise(head)(streams)
             wanted = _HEADS[type(head)](head, streams)
             measured[type(head).__name__] = _difference(y if isinstance(y, list) else [y], wanted)
-        pyramid = _randomise(V2p(WIDTHS, levels=3, channels=8))
+        pyramid = randomise(V2p(WIDTHS, levels=3, channels=8))
         mixed = pyramid.mix(_upsampled(streams))
         maxima = [convolution(F.max_pool2d(mixed, 2**level)) for level, convolution in enumerate(pyramid.levels)]
         measured["maxima_in_V2p"] = _difference(pyramid(streams), maxima)
@@ -312,21 +312,6 @@ def _skeleton(variant: str) -> HRNet:
     return network
 
 
-def _macs(network: nn.Module, x: Tensor) -> int:
-    """Multiply-accumulates of convolutions and fully connected layers: outputs times weights that each has."""
-    counts = []
-
-    def count(layer: nn.Module, _: object, output: Tensor) -> None:
-        counts.append(output.numel() // len(output) * layer.weight[0].numel())
-
-    hooks = [m.register_forward_hook(count) for m in network.modules() if isinstance(m, nn.Conv2d | nn.Linear)]
-    with torch.no_grad():
-        network(x)
-    for hook in hooks:
-        hook.remove()
-    return sum(counts)
-
-
 def _streams(widths: Sequence[int]) -> Streams:
     return [torch.randn(2, width, 16 // 2**r, 16 // 2**r, dtype=torch.float64) for r, width in enumerate(widths)]
 
@@ -335,11 +320,3 @@ def _difference(measured: Streams, wanted: Streams) -> float:
     """The largest difference, over the largest element of what is wanted."""
     largest = max(float(b.abs().max()) for b in wanted)
     return max(float((a - b).abs().max()) for a, b in zip(measured, wanted, strict=True)) / largest
-
-
-def _randomise(module: Module) -> Module:
-    """Draw every parameter and buffer, in float64, so that nothing is an identity by its initial value."""
-    for name, value in [*module.named_parameters(), *module.named_buffers()]:
-        if value.is_floating_point():
-            nn.init.uniform_(value, 0.5, 1.5) if name.endswith("running_var") else nn.init.normal_(value, std=0.5)
-    return module.double().eval()

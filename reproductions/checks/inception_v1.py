@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, TypeVar
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
-from torch.utils.flop_counter import FlopCounterMode
 
+from reproductions.checks.measuring import count_macs, count_parameters, distance
 from reproductions.inception_v1 import (
     MODULES,
     AuxiliaryHead,
@@ -55,7 +55,7 @@ def macs_by_row() -> dict[str, float]:
 
 def macs_of_other_rows() -> dict[str, float]:
     """Multiply-adds of the rows of Table 1 whose figures do not agree, and of a separable first layer."""
-    return _macs_of("conv1", "4a", "5a") | {"conv1_separable": _macs(_separable_conv1(), _image())}
+    return _macs_of("conv1", "4a", "5a") | {"conv1_separable": count_macs(_separable_conv1())}
 
 
 def parameters_by_row() -> dict[str, float]:
@@ -70,15 +70,15 @@ def parameters_of_other_rows() -> dict[str, float]:
 
 def budget() -> dict[str, int]:
     """Multiply-adds for one image, and those of the same network with a separable first layer."""
-    macs = _macs(_network("googlenet"), _image())
-    difference = _macs(_separable_conv1(), _image()) - _macs(_network("googlenet").stem[0], _image())
+    macs = count_macs(_network("googlenet"))
+    difference = count_macs(_separable_conv1()) - count_macs(_network("googlenet").stem[0])
     return {"plain": macs, "separable": macs + difference}
 
 
 def against_alexnet() -> dict[str, float]:
     """Parameters of AlexNet, and how many times fewer GoogLeNet has."""
     alexnet = _alexnet_parameters()
-    return {"alexnet": alexnet, "ratio": alexnet / _parameters(_network("googlenet"))}
+    return {"alexnet": alexnet, "ratio": alexnet / count_parameters(_network("googlenet"))}
 
 
 def depth() -> dict[str, int]:
@@ -126,23 +126,22 @@ def reductions() -> dict[str, float]:
     """Weights of the 5x5 branch of module 3a without and with its reduction, and what both modules cost on its map."""
     with torch.device("meta"):
         naive, real = NaiveInception(192, 64, 128, 32), Inception(192, *MODULES["3a"])
-        x = torch.empty(1, 192, 28, 28)
+    size = (192, 28, 28)
     without, reduced = _weights(naive.branches[2]), _weights(real.branches[2])
-    large = sum(_macs(naive.branches[number], x) for number in (1, 2))
+    large = sum(count_macs(naive.branches[number], size) for number in (1, 2))
     return {
         "without": without,
         "with": reduced,
         "ratio": without / reduced,
-        "naive_3x3_and_5x5_over_module": large / _macs(real, x),
+        "naive_3x3_and_5x5_over_module": large / count_macs(real, size),
     }
 
 
 def naive_growth() -> dict[str, list[int]]:
     """Channels behind 3a and 3b, naive and with reductions."""
     with torch.device("meta"):
-        x = torch.empty(1, 192, 28, 28)
         naive, real = [], []
-        y = z = x
+        y = z = torch.empty(1, 192, 28, 28)
         for c1, _, c3, _, c5, _ in (MODULES["3a"], MODULES["3b"]):
             y = NaiveInception(y.shape[1], c1, c3, c5)(y)
             naive.append(y.shape[1])
@@ -163,11 +162,11 @@ def modules_written_out() -> dict[str, float]:
         naive, real = _randomise(NaiveInception(12, 4, 5, 6)), _randomise(Inception(12, 4, 3, 5, 2, 6, 7))
         w = iter(naive.parameters())
         branches = [_conv(x, w), _conv(x, w), _conv(x, w), F.max_pool2d(x, 3, 1, 1)]
-        difference = {"naive": _difference(naive(x), torch.cat(branches, 1))}
+        difference = {"naive": distance(naive(x), torch.cat(branches, 1))}
         w = iter(real.parameters())
-        difference["with_reductions"] = _difference(real(x), _inception(x, w))
+        difference["with_reductions"] = distance(real(x), _inception(x, w))
         w = iter(real.parameters())
-        difference["average_pool"] = _difference(real(x), _inception(x, w, pool=F.avg_pool2d))
+        difference["average_pool"] = distance(real(x), _inception(x, w, pool=F.avg_pool2d))
     return difference
 
 
@@ -191,7 +190,7 @@ def network_written_out() -> dict[str, float]:
             "without_normalisation": _googlenet(x, network, normalise=False),
             "pools_round_down": _googlenet(x, network, ceil=False),
         }
-    return {name: _difference(y, wanted) / float(y.abs().max()) for name, wanted in readings.items()}
+    return {name: distance(y, wanted) / float(y.abs().max()) for name, wanted in readings.items()}
 
 
 def heads_written_out() -> dict[str, float]:
@@ -203,7 +202,7 @@ def heads_written_out() -> dict[str, float]:
         w = iter(head.parameters())
         y = _conv(F.avg_pool2d(x, 5, stride=3), w).flatten(1)
         y = F.linear(y, next(w), next(w)).relu()
-        return {"head": _difference(head(x), F.linear(y, next(w), next(w)))}
+        return {"head": distance(head(x), F.linear(y, next(w), next(w)))}
 
 
 def auxiliary_heads() -> dict[str, float | list[int]]:
@@ -225,7 +224,7 @@ def auxiliary_heads() -> dict[str, float | list[int]]:
     small = x[..., :64, :64]
     with torch.no_grad():
         return {
-            "difference_in_inference": _difference(network.eval()(small), plain.eval()(small)),
+            "difference_in_inference": distance(network.eval()(small), plain.eval()(small)),
             "classifiers_in_training": len(network.train()(x)),
             "shape_without_heads": list(plain.train()(small).shape),
             **seen,
@@ -260,7 +259,7 @@ def crops() -> dict[str, float | list[int]]:
         "crops": len(found),
         "size": list(found.shape[1:]),
         "different": len(torch.unique(found.flatten(1)[:, :999], dim=0)),
-        "mirrors": _difference(found[half:].flip(-1), found[:half]),
+        "mirrors": distance(found[half:].flip(-1), found[:half]),
     }
 
 
@@ -292,8 +291,8 @@ def averages() -> dict[str, float]:
         scores = torch.cat([network(shown) for network in networks])
         prediction = predict(networks, shown)
     return {
-        "of_probabilities": _difference(prediction, (scores.exp() / scores.exp().sum(1, keepdim=True)).mean(0)),
-        "of_scores": _difference(prediction, scores.mean(0).softmax(0)),
+        "of_probabilities": distance(prediction, (scores.exp() / scores.exp().sum(1, keepdim=True)).mean(0)),
+        "of_scores": distance(prediction, scores.mean(0).softmax(0)),
     }
 
 
@@ -306,10 +305,6 @@ def _network(variant: str) -> GoogLeNet:
         return build(variant).eval()
 
 
-def _image() -> Tensor:
-    return torch.empty(1, 3, 224, 224, device="meta")
-
-
 def _rows(network: GoogLeNet) -> Iterator[tuple[str, nn.Module]]:
     """The rows of Table 1, the normalisations with the pools that they belong to."""
     stem, inception = network.stem, dict(network.inception.named_children())
@@ -319,10 +314,10 @@ def _rows(network: GoogLeNet) -> Iterator[tuple[str, nn.Module]]:
 
 
 def _macs_of(*rows: str) -> dict[str, float]:
-    network, x = _network("googlenet"), _image()
+    network, x = _network("googlenet"), torch.empty(1, 3, 224, 224, device="meta")
     macs = {}
     for name, layer in _rows(network):
-        macs[name] = _macs(layer, x)
+        macs[name] = count_macs(layer, x.shape[1:])
         x = layer(x)
     return {name: macs[name] for name in rows}
 
@@ -396,19 +391,5 @@ def _randomise(network: Module, dtype: torch.dtype = torch.float64) -> Module:
     return network.to(dtype).eval()
 
 
-def _difference(measured: Tensor, wanted: Tensor) -> float:
-    return float((measured - wanted).abs().max())
-
-
-def _parameters(network: nn.Module) -> int:
-    return sum(parameter.numel() for parameter in network.parameters())
-
-
 def _weights(network: nn.Module) -> int:
     return sum(parameter.numel() for parameter in network.parameters() if parameter.dim() > 1)
-
-
-def _macs(network: nn.Module, x: Tensor) -> int:
-    with FlopCounterMode(display=False) as counter:
-        network(x)
-    return counter.get_total_flops() // 2

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, TypeVar
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
-from torch.utils.flop_counter import FlopCounterMode
 
 from catalog.verify.training import Run, outputs
 from reproductions import build, inception_v1
+from reproductions.checks.measuring import count_macs, count_parameters, distance, normal
 from reproductions.inception_v2 import (
     MODULES,
     BatchNorm,
@@ -40,16 +40,16 @@ INCEPTIONS = ("bn-inception", "bn-inception-576", "bn-inception-separable", "bn-
 
 def transform() -> dict[str, float]:
     """Algorithm 1 written out against the layer in training; mean and variances, by m and m - 1, of what it gives."""
-    x, norm = _random(16, 7, seed=1), _randomise(BatchNorm(7, eps=0.5)).train()
+    x, norm = normal(16, 7, seed=1), _randomise(BatchNorm(7, eps=0.5)).train()
     mean = x.sum(0) / 16
     variance = (x - mean).square().sum(0) / 16
     with torch.no_grad():
         wanted = norm.gamma * (x - mean) / (variance + 0.5).sqrt() + norm.beta
         y = BatchNorm(7, eps=0).double()(x)
         return {
-            "difference": _difference(norm(x), wanted),
+            "difference": distance(norm(x), wanted),
             "mean": float(y.mean(0).abs().max()),
-            "variance": _difference(y.var(0, correction=0), torch.ones(7)),
+            "variance": distance(y.var(0, correction=0), torch.ones(7)),
             "variance_by_m_minus_1": float(y.var(0, correction=1).mean()),
         }
 
@@ -61,8 +61,8 @@ def gradients() -> dict[str, float]:
     """
     found = {}
     for name, size in (("connected", (16, 7)), ("convolutional", (4, 7, 3, 2))):
-        x, dy = _random(*size, seed=1).requires_grad_(), _random(*size, seed=2)
-        gamma, beta = (_random(7, seed=seed).requires_grad_() for seed in (3, 4))
+        x, dy = normal(*size, seed=1).requires_grad_(), normal(*size, seed=2)
+        gamma, beta = (normal(7, seed=seed).requires_grad_() for seed in (3, 4))
         rows = x.movedim(1, -1).reshape(-1, 7)
         mean = rows.sum(0) / len(rows)
         variance = (rows - mean).square().sum(0) / len(rows)
@@ -70,17 +70,17 @@ def gradients() -> dict[str, float]:
         wanted = torch.autograd.grad(y, (x, gamma, beta), dy)
         closed = bn_backward(dy, x.detach(), gamma.detach(), 0.1)
         found |= {
-            f"{name}_{letter}": _difference(*pair)
+            f"{name}_{letter}": distance(*pair)
             for letter, pair in zip(("x", "gamma", "beta"), zip(closed, wanted, strict=True), strict=True)
         }
         found[f"{name}_sum"] = float(closed[0].movedim(1, -1).reshape(-1, 7).sum(0).abs().max())
     naive = dy * (gamma * (variance + 0.1).rsqrt()).detach()[:, None, None]
-    return found | {"without_statistics": _difference(naive, wanted[0])}
+    return found | {"without_statistics": distance(naive, wanted[0])}
 
 
 def weight_scale() -> dict[str, float]:
     """What changes behind BN(Wu) when W becomes 3W: outputs, gradient for u, and that for W times 3."""
-    u, w, cotangent = _random(32, 5, seed=1), _random(6, 5, seed=2), _random(32, 6, seed=3)
+    u, w, cotangent = normal(32, 5, seed=1), normal(6, 5, seed=2), normal(32, 6, seed=3)
     results = []
     for scale in (1, 3):
         norm = BatchNorm(6, eps=0).double()
@@ -89,23 +89,23 @@ def weight_scale() -> dict[str, float]:
         results.append([y, *torch.autograd.grad(y, (inputs, weight), cotangent)])
     (y, du, dw), (y3, du3, dw3) = results
     return {
-        "outputs": _difference(y, y3),
-        "gradient_for_u": _difference(du, du3),
-        "gradient_for_w": _difference(dw, 3 * dw3),
-        "gradient_for_w_unscaled": _difference(dw, dw3),
+        "outputs": distance(y, y3),
+        "gradient_for_u": distance(du, du3),
+        "gradient_for_w": distance(dw, 3 * dw3),
+        "gradient_for_w_unscaled": distance(dw, dw3),
     }
 
 
 def bias_in_front() -> dict[str, float]:
     """What a bias in front of the normalisation changes, and its gradient; and one behind it."""
-    u, w, cotangent = _random(32, 5, seed=1), _random(6, 5, seed=2), _random(32, 6, seed=3)
-    b = _random(6, seed=4).requires_grad_()
+    u, w, cotangent = normal(32, 5, seed=1), normal(6, 5, seed=2), normal(32, 6, seed=3)
+    b = normal(6, seed=4).requires_grad_()
     norm = BatchNorm(6).double()
     x = F.linear(u, w)
     (gradient,) = torch.autograd.grad(norm(x + b), b, cotangent)
     (behind,) = torch.autograd.grad(norm(x) + b, b, cotangent)
     return {
-        "outputs": _difference(norm(x + b), norm(x)),
+        "outputs": distance(norm(x + b), norm(x)),
         "gradient": float(gradient.abs().max()),
         "gradient_behind": float(behind.abs().max()),
     }
@@ -116,7 +116,7 @@ def outside_of_the_gradient() -> dict[str, float]:
 
     The bias that they make, and the loss behind them over the loss in front of them.
     """
-    u = _random(1000, seed=1)
+    u = normal(1000, seed=1)
     found = {}
     for name, inside in (("outside", False), ("inside", True)):
         b, losses = torch.zeros((), dtype=torch.float64), []
@@ -132,13 +132,13 @@ def outside_of_the_gradient() -> dict[str, float]:
 
 def identity() -> dict[str, float]:
     """How far the layer is from the identity with gamma and beta as Section 3 says, and with its statistics alone."""
-    x = 3 * _random(16, 7, seed=1) + 5
+    x = 3 * normal(16, 7, seed=1) + 5
     norm = BatchNorm(7).double()
     with torch.no_grad():
-        normalised_alone = _difference(norm(x), x)
+        normalised_alone = distance(norm(x), x)
         norm.gamma.copy_((x.var(0, correction=0) + norm.eps).sqrt())
         norm.beta.copy_(x.mean(0))
-        return {"restored": _difference(norm(x), x), "normalised": normalised_alone}
+        return {"restored": distance(norm(x), x), "normalised": normalised_alone}
 
 
 def population() -> dict[str, float]:
@@ -146,7 +146,7 @@ def population() -> dict[str, float]:
 
     Two hundred batches of a hundred channels each; ``uncorrected`` is the mean of what training divides by.
     """
-    batches = 1 + 2 * _random(200, 4, 100, seed=1)
+    batches = 1 + 2 * normal(200, 4, 100, seed=1)
     network = nn.Sequential(BatchNorm(100, momentum=0.3)).double().eval()
     norm = network[0]
     population_statistics(network, batches)
@@ -156,7 +156,7 @@ def population() -> dict[str, float]:
         "variance": float(norm.running_var.mean()),
         "uncorrected": float(batches.var(1, correction=0).mean()),
         "all_batches_alike": max(
-            _difference(a, b) for a, b in zip((norm.running_mean, norm.running_var), wanted, strict=True)
+            distance(a, b) for a, b in zip((norm.running_mean, norm.running_var), wanted, strict=True)
         ),
         "momentum": norm.momentum,
         "training": int(network.training),
@@ -175,20 +175,20 @@ def moving_averages() -> dict[str, float]:
             norm, peer = _randomise(BatchNorm(5, **options)).train(), theirs(5, **options).double()
             peer.load_state_dict({**peer.state_dict(), **_in_torch(norm)})
             for seed in range(10):
-                x = 2 * _random(*size, seed=seed) + 1
-                cotangent = _random(*size, seed=100 + seed)
+                x = 2 * normal(*size, seed=seed) + 1
+                cotangent = normal(*size, seed=100 + seed)
                 pairs = []
                 for layer in (norm, peer):
                     inputs = x.clone().requires_grad_()
                     y = layer(inputs)
                     pairs.append([y, *torch.autograd.grad(y, (inputs, *layer.parameters()), cotangent)])
                 (ours, *our_gradients), (other, *other_gradients) = pairs
-                differences["outputs"] = max(differences["outputs"], _difference(ours, other))
+                differences["outputs"] = max(differences["outputs"], distance(ours, other))
                 for mine, wanted in zip(our_gradients, other_gradients, strict=True):
-                    differences["gradients"] = max(differences["gradients"], _difference(mine, wanted))
+                    differences["gradients"] = max(differences["gradients"], distance(mine, wanted))
             for key, value in _in_torch(norm).items():
-                differences["averages"] = max(differences["averages"], _difference(value, peer.state_dict()[key]))
-            differences["inference"] = max(differences["inference"], _difference(norm.eval()(x), peer.eval()(x)))
+                differences["averages"] = max(differences["averages"], distance(value, peer.state_dict()[key]))
+            differences["inference"] = max(differences["inference"], distance(norm.eval()(x), peer.eval()(x)))
         found |= {f"{key}_{name}": value for key, value in differences.items()}
     return found
 
@@ -196,16 +196,16 @@ def moving_averages() -> dict[str, float]:
 def inference() -> dict[str, float]:
     """How much a batch-normalised output depends on the rest of its mini-batch, in training and in inference."""
     norm = _randomise(BatchNorm(7))
-    first, others = _random(1, 7, seed=1), [_random(15, 7, seed=seed) for seed in (2, 3)]
+    first, others = normal(1, 7, seed=1), [normal(15, 7, seed=seed) for seed in (2, 3)]
     batches = [torch.cat([first, other]) for other in others]
     with torch.no_grad():
-        fixed = _difference(norm(batches[0])[0], norm(batches[1])[0])
+        fixed = distance(norm(batches[0])[0], norm(batches[1])[0])
         before = norm.running_mean.clone()
         norm(batches[0])
-        untouched = _difference(before, norm.running_mean)
+        untouched = distance(before, norm.running_mean)
         norm.train()
         return {
-            "training": _difference(norm(batches[0])[0], norm(batches[1])[0]),
+            "training": distance(norm(batches[0])[0], norm(batches[1])[0]),
             "inference": fixed,
             "moved": untouched,
         }
@@ -223,25 +223,25 @@ def folded() -> dict[str, float]:
     with torch.no_grad():
         for name, layer in layers.items():
             outputs_, inputs, *kernel = layer.weight.shape
-            x = _random(8, inputs * getattr(layer, "groups", 1), *([9, 9] if kernel else []), seed=1).float()
+            x = normal(8, inputs * getattr(layer, "groups", 1), *([9, 9] if kernel else []), seed=1).float()
             norm = _randomise(BatchNorm(outputs_, eps=0.3)).float()
             _randomise(layer).float()
-            found[name] = _difference(fold(layer, norm)(x), norm(layer(x)))
-        found["not_folded"] = _difference(layer(x), norm(layer(x)))
+            found[name] = distance(fold(layer, norm)(x), norm(layer(x)))
+        found["not_folded"] = distance(layer(x), norm(layer(x)))
     return found
 
 
 def convolutional() -> dict[str, float]:
     """Normalising 8 x 3 x 5 x 5 numbers as maps against normalising them as 200 x 3, and against each place alone."""
-    x = 2 * _random(8, 3, 5, 5, seed=1) + 1
+    x = 2 * normal(8, 3, 5, 5, seed=1) + 1
     maps, rows, places = (BatchNorm(channels).double() for channels in (3, 3, 75))
     y = maps(x)
     z = rows(x.movedim(1, -1).reshape(200, 3)).view(8, 5, 5, 3).movedim(-1, 1)
     return {
-        "outputs": _difference(y, z),
-        "averages": max(_difference(a, b) for a, b in zip(maps.buffers(), rows.buffers(), strict=True)),
-        "parameters": _parameters(maps),
-        "each_place_alone": _difference(y, places(x.flatten(1)).view_as(x)),
+        "outputs": distance(y, z),
+        "averages": max(distance(a, b) for a, b in zip(maps.buffers(), rows.buffers(), strict=True)),
+        "parameters": count_parameters(maps),
+        "each_place_alone": distance(y, places(x.flatten(1)).view_as(x)),
     }
 
 
@@ -286,8 +286,8 @@ def depth() -> dict[str, int | list[int]]:
 
 def cost_over_googlenet() -> dict[str, float]:
     """How much more multiply-adds BN-Inception costs than GoogLeNet, and with separable first layers in both."""
-    plain, separable_first = (_macs(_network(name), _image()) for name in ("bn-inception", "bn-inception-separable"))
-    googlenet = _macs(_googlenet(), _image())
+    plain, separable_first = (count_macs(_network(name)) for name in ("bn-inception", "bn-inception-separable"))
+    googlenet = count_macs(_googlenet())
     return {
         "plain": plain / googlenet - 1,
         "separable": separable_first / (googlenet - (plain - separable_first)) - 1,  # they save the same in both
@@ -296,10 +296,13 @@ def cost_over_googlenet() -> dict[str, float]:
 
 def parameters_over_googlenet() -> dict[str, float]:
     """How many more parameters BN-Inception has than GoogLeNet, and GoogLeNet with two 3x3 for every 5x5."""
-    googlenet, replaced = _parameters(_googlenet()), 0
+    googlenet, replaced = count_parameters(_googlenet()), 0
     for _, _, _, reduce, filters, _ in inception_v1.MODULES.values():
         replaced += 9 * reduce * filters + 9 * filters**2 + filters - 25 * reduce * filters
-    return {"network": _parameters(_network("bn-inception")) / googlenet - 1, "double_3x3_alone": replaced / googlenet}
+    return {
+        "network": count_parameters(_network("bn-inception")) / googlenet - 1,
+        "double_3x3_alone": replaced / googlenet,
+    }
 
 
 def double_3x3_filters() -> dict[str, int | list[int]]:
@@ -351,7 +354,7 @@ def normalisation() -> dict[str, int | list[int]]:
             "convolutions": sum(isinstance(module, nn.Conv2d) for module in modules),
             "normalised": sum(isinstance(a, nn.Conv2d) and isinstance(b, BatchNorm) for a, b, _ in triples),
             "normalised_first": sum(isinstance(b, BatchNorm) and isinstance(c, nonlinearity) for _, b, c in triples),
-            "parameters_a_map": sum(map(_parameters, norms)) // sum(norm.running_mean.numel() for norm in norms),
+            "parameters_a_map": sum(map(count_parameters, norms)) // sum(norm.running_mean.numel() for norm in norms),
             "linear": sum(isinstance(module, nn.Linear) for module in modules),
             "lrn_and_dropout": sum(isinstance(module, nn.LocalResponseNorm | nn.Dropout) for module in modules),
         }.items():
@@ -366,17 +369,17 @@ def first_layer() -> dict[str, float]:
     """
     meta = _network("bn-inception-separable").stem[0]
     depthwise, pointwise, *_ = _randomise(separable(3, 64, 7, stride=2, multiplier=8, bias=False, nonlinearity=nn.ReLU))
-    x = _random(1, 3, 21, 21, seed=1)
+    x = normal(1, 3, 21, 21, seed=1)
     kernel = torch.einsum("oj,jhw->ojhw", pointwise.weight[:, :, 0, 0], depthwise.weight[:, 0])
     kernel = kernel.view(64, 3, 8, 7, 7).sum(2)
     ordinary = _network("bn-inception").stem[0]
     with torch.no_grad():
         return {
             "multiplier": meta[0].out_channels // meta[0].in_channels,
-            "macs_saved": _macs(ordinary, _image()) - _macs(meta, _image()),
+            "macs_saved": count_macs(ordinary) - count_macs(meta),
             "elements_more": meta[0](_image()).numel(),
             "weights": sum(weight.numel() for weight in meta.parameters() if weight.dim() > 1),
-            "difference": _difference(pointwise(depthwise(x)), F.conv2d(x, kernel, stride=2, padding=3)),
+            "difference": distance(pointwise(depthwise(x)), F.conv2d(x, kernel, stride=2, padding=3)),
         }
 
 
@@ -386,7 +389,7 @@ def modules_written_out() -> dict[str, float]:
     ``unpadded_average`` is how much it would change if the average pool did not count the zeros around the map.
     """
     conv = partial(convolution, bias=True, nonlinearity=nn.ReLU)
-    x = _random(2, 12, 8, 8, seed=1)
+    x = normal(2, 12, 8, 8, seed=1)
     found = {}
     with torch.no_grad():
         for name, row in {
@@ -395,21 +398,21 @@ def modules_written_out() -> dict[str, float]:
             "pass_through": (0, 3, 5, 2, 6, "max", 0),
         }.items():
             module = _randomise(InceptionV2(conv, 12, row))
-            found[name] = _difference(module(x), _written_out(x, module, row))
+            found[name] = distance(module(x), _written_out(x, module, row))
         row = (4, 3, 5, 2, 6, "avg", 7)
         module = _randomise(InceptionV2(conv, 12, row))
-        found["unpadded_average"] = _difference(module(x), _written_out(x, module, row, count_include_pad=False))
+        found["unpadded_average"] = distance(module(x), _written_out(x, module, row, count_include_pad=False))
     return found
 
 
 def classifier_written_out() -> dict[str, float]:
     """Differences between the classifier and a matrix product behind the average over the map, or its maximum."""
     head = _randomise(deepcopy(_network("bn-inception").head).to_empty(device="cpu"))
-    x, linear = _random(2, 1024, 7, 7, seed=1), head[-1]
+    x, linear = normal(2, 1024, 7, 7, seed=1), head[-1]
     with torch.no_grad():
         y = head(x)
         readings = {"average": x.sum((2, 3)) / 49, "maximum": x.amax((2, 3))}
-        return {name: _difference(y, z @ linear.weight.T + linear.bias) for name, z in readings.items()}
+        return {name: distance(y, z @ linear.weight.T + linear.bias) for name, z in readings.items()}
 
 
 def perceptrons() -> dict[str, float | list[int]]:
@@ -418,7 +421,7 @@ def perceptrons() -> dict[str, float | list[int]]:
     ``sigmoid_first`` is how much it would change to normalise what the sigmoid gives.
     """
     found: dict[str, float | list[int]] = {}
-    x = _random(16, 1, 28, 28, seed=1)
+    x = normal(16, 1, 28, 28, seed=1)
     with torch.no_grad():
         for name, variant in (("with", "mnist-mlp-bn"), ("without", "mnist-mlp")):
             network = _randomise(build("inception-v2", variant)).train()
@@ -435,11 +438,11 @@ def perceptrons() -> dict[str, float | list[int]]:
                 if norm is not None:
                     z = F.batch_norm(z, None, None, norm.gamma, norm.beta, training=True)
             last = linear[-1]
-            found[f"{name}_difference"] = _difference(network(x), F.linear(y, last.weight, last.bias))
+            found[f"{name}_difference"] = distance(network(x), F.linear(y, last.weight, last.bias))
             if norms:
                 found["hidden"] = [layer.out_features for layer in linear[:-1]]
                 found["outputs"] = last.out_features
-                found["sigmoid_first"] = _difference(network(x), F.linear(z, last.weight, last.bias))
+                found["sigmoid_first"] = distance(network(x), F.linear(z, last.weight, last.bias))
     return found
 
 
@@ -540,24 +543,6 @@ def _randomise(network: Module) -> Module:
             deviation = (2 / value[0].numel()) ** 0.5 if value.dim() > 1 else 0.5
             nn.init.normal_(value, mean=float(name.endswith("gamma")), std=deviation, generator=generator)
     return network
-
-
-def _random(*size: int, seed: int) -> Tensor:
-    return torch.randn(*size, dtype=torch.float64, generator=torch.Generator().manual_seed(seed))
-
-
-def _difference(measured: Tensor, wanted: Tensor) -> float:
-    return float((measured - wanted).detach().abs().max())
-
-
-def _parameters(network: nn.Module) -> int:
-    return sum(parameter.numel() for parameter in network.parameters())
-
-
-def _macs(network: nn.Module, x: Tensor) -> int:
-    with FlopCounterMode(display=False) as counter:
-        network(x)
-    return counter.get_total_flops() // 2
 
 
 # --- Training --------------------------------------------------------------------------------------------------------

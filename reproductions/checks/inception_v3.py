@@ -13,6 +13,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from catalog.verify.training import Run, outputs
 from reproductions import inception_v2
+from reproductions.checks.measuring import count_macs, count_parameters, count_weights, distance, normal
 from reproductions.inception_v1 import Concatenation
 from reproductions.inception_v3 import (
     AuxiliaryClassifier,
@@ -64,14 +65,14 @@ def depth() -> int:
 def parameters_without_scale() -> int:
     """Trainable parameters if batch normalisation had a shift and no scale, as in the authors' code."""
     scales = sum(module.weight.numel() for module in _network().modules() if isinstance(module, nn.BatchNorm2d))
-    return _parameters(_network()) - scales
+    return count_parameters(_network()) - scales
 
 
 def cost_against_bn_inception() -> float:
     """Multiply-accumulates over those of the network in the paper on batch normalisation."""
     with torch.device("meta"):
         bn_inception = inception_v2.build("bn-inception").eval()
-    return _cost() / _macs(bn_inception, (3, 224, 224))
+    return _cost() / count_macs(bn_inception, (3, 224, 224))
 
 
 def kernels() -> dict[str, list[int]]:
@@ -118,7 +119,7 @@ def auxiliary_in_a_test() -> float:
     beside.load_state_dict(without.state_dict(), strict=False)
     image = torch.randn(1, 3, 75, 75)
     with torch.no_grad():
-        return _difference(without(image), beside(image))
+        return distance(without(image), beside(image))
 
 
 def dropout() -> dict[str, float]:
@@ -136,15 +137,15 @@ def pools() -> dict[str, float]:
 
     These are 3x3 maxima of stride 2, without padding, and the mean over the last map.
     """
-    network, x = _network(), _random(2, 4, 9, 9, seed=1)
+    network, x = _network(), normal(2, 4, 9, 9, seed=1)
     halved = F.max_pool2d(x, 3, stride=2)
     return {
         "average": float(pooled(1, 1)[0](torch.ones(1, 1, 5, 5)).min()),
-        "stem_1": _difference(network.stem[3](x), halved),
-        "stem_2": _difference(network.stem[6](x), halved),
-        "reduction_to_17x17": _difference(network.medium[0].branches[-1](x), halved),
-        "reduction_to_8x8": _difference(network.coarse[0].branches[-1](x), halved),
-        "last": _difference(network.head[:2](x), x.mean((2, 3))),
+        "stem_1": distance(network.stem[3](x), halved),
+        "stem_2": distance(network.stem[6](x), halved),
+        "reduction_to_17x17": distance(network.medium[0].branches[-1](x), halved),
+        "reduction_to_8x8": distance(network.coarse[0].branches[-1](x), halved),
+        "last": distance(network.head[:2](x), x.mean((2, 3))),
     }
 
 
@@ -170,7 +171,11 @@ def torchvision_auxiliary() -> dict[str, float]:
 def factorisations() -> dict[str, float | list[int]]:
     """What is saved of the weights by stacks of small filters, and the size of what one output sees."""
     n = 16
-    five, three, seven = _weights(tower(n, (n, 5))), _weights(tower(n, (n, 3))), _weights(tower(n, (n, 7)))
+    five, three, seven = (
+        count_weights(tower(n, (n, 5))),
+        count_weights(tower(n, (n, 3))),
+        count_weights(tower(n, (n, 7))),
+    )
     stacks: dict[str, tuple[int, Sequence[int | tuple[int, int]]]] = {
         "two_3x3": (five, (3, 3)),
         "3x1_and_1x3": (three, ((3, 1), (1, 3))),
@@ -179,7 +184,7 @@ def factorisations() -> dict[str, float | list[int]]:
     }
     measured: dict[str, float | list[int]] = {"5x5_over_3x3": five / three}
     for name, (whole, sizes) in stacks.items():
-        measured[f"{name}_saved"] = 1 - _weights(tower(n, *((n, size) for size in sizes))) / whole
+        measured[f"{name}_saved"] = 1 - count_weights(tower(n, *((n, size) for size in sizes))) / whole
         measured[f"{name}_sees"] = _receptive_field(tower(1, *((1, size) for size in sizes)))
     return measured
 
@@ -188,15 +193,15 @@ def separable_filter() -> dict[str, float | int]:
     """1x7 and 7x1 without a nonlinearity against the 7x7 that is their outer product, and with a ReLU in between."""
     stack = tower(1, (1, (1, 7)), (1, (7, 1))).double()
     row, column = (layer[0] for layer in stack)
-    x = _random(2, 1, 17, 17, seed=1)
+    x = normal(2, 1, 17, 17, seed=1)
     with torch.no_grad():
-        row.weight.copy_(_random(1, 1, 1, 7, seed=2))
-        column.weight.copy_(_random(1, 1, 7, 1, seed=3))
+        row.weight.copy_(normal(1, 1, 1, 7, seed=2))
+        column.weight.copy_(normal(1, 1, 7, 1, seed=3))
         whole = F.conv2d(x, column.weight * row.weight, padding=3)
         between = row(x)
         return {
-            "linear": _difference(column(between), whole),
-            "with_relu": _difference(column(between.relu()), whole),
+            "linear": distance(column(between), whole),
+            "with_relu": distance(column(between.relu()), whole),
             "stack": row.weight.numel() + column.weight.numel(),
             "whole": 7 * 7,
         }
@@ -234,7 +239,7 @@ def grid_reduction() -> dict[str, float | int | list[int]]:
             "side_by_side": Concatenation(expand(k, stride=2), pool()),
         }
         reduction = reduction_to_17x17(288).eval()
-    costs = {name: _macs(way, (k, d, d)) for name, way in ways.items()}
+    costs = {name: count_macs(way, (k, d, d)) for name, way in ways.items()}
     shapes = {name: way(torch.empty(1, k, d, d, device="meta")).shape for name, way in ways.items()}
     return {
         **{name: cost / (d * d * k * k) for name, cost in costs.items()},
@@ -274,7 +279,7 @@ def low_resolution() -> dict[str, float]:
 
 def naive_low_resolution() -> float:
     """How many times less the network costs with images of 79 if nothing else is changed."""
-    return _cost() / _macs(_network(), (3, 79, 79))
+    return _cost() / count_macs(_network(), (3, 79, 79))
 
 
 # --- Label smoothing (Section 7) -------------------------------------------------------------------------------------
@@ -282,7 +287,7 @@ def naive_low_resolution() -> float:
 
 def label_smoothing() -> dict[str, float]:
     """The loss against a mixture of two cross-entropies and against torch's, and the extremes of its gradient."""
-    scores = 5 * _random(32, 1000, seed=1)
+    scores = 5 * normal(32, 1000, seed=1)
     scores.requires_grad_()
     labels = torch.randint(1000, (32,), generator=torch.Generator().manual_seed(2))
     loss = label_smoothing_loss(scores, labels)
@@ -299,7 +304,7 @@ def label_smoothing() -> dict[str, float]:
             "torch": abs(float(loss - F.cross_entropy(scores, labels, label_smoothing=0.1))),
             "without": abs(float(label_smoothing_loss(scores, labels, 0.0) - h_q)),
             "hard_labels": abs(float(loss - h_q)),
-            "gradient": _difference(gradient, scores.softmax(dim=1) - smoothed),
+            "gradient": distance(gradient, scores.softmax(dim=1) - smoothed),
             "smallest": float(gradient.min()),
             "largest": float(gradient.max()),
         }
@@ -376,7 +381,7 @@ def _network() -> InceptionV3:
 
 @cache
 def _cost() -> int:
-    return _macs(_network(), (3, 299, 299))
+    return count_macs(_network(), (3, 299, 299))
 
 
 def _depth(module: nn.Module) -> int:
@@ -420,25 +425,3 @@ def _receptive_field(stack: nn.Sequential) -> list[int]:
     with torch.no_grad():
         rows, columns = stack.eval()(image)[0, 0].nonzero(as_tuple=True)
     return [int(place.max() - place.min()) + 1 for place in (rows, columns)]
-
-
-def _weights(module: nn.Module) -> int:
-    return sum(layer.weight.numel() for layer in module.modules() if isinstance(layer, nn.Conv2d))
-
-
-def _parameters(module: nn.Module) -> int:
-    return sum(parameter.numel() for parameter in module.parameters())
-
-
-def _macs(network: nn.Module, size: Sequence[int]) -> int:
-    with FlopCounterMode(display=False) as counter:
-        network(torch.empty(1, *size, device="meta"))
-    return counter.get_total_flops() // 2
-
-
-def _random(*size: int, seed: int) -> Tensor:
-    return torch.randn(*size, dtype=torch.float64, generator=torch.Generator().manual_seed(seed))
-
-
-def _difference(a: Tensor, b: Tensor) -> float:
-    return float((a - b).detach().abs().max())

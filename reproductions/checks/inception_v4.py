@@ -9,10 +9,10 @@ from typing import TypeVar
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
-from torch.utils.flop_counter import FlopCounterMode
 
 from catalog.verify.training import Run, outputs
 from reproductions import inception_v3
+from reproductions.checks.measuring import count_macs, count_parameters, distance, randomise
 from reproductions.inception_v1 import Concatenation
 from reproductions.inception_v3 import conv, tower
 from reproductions.inception_v4 import Inception, InceptionResNetBlock, build, pooled
@@ -36,7 +36,7 @@ def stem() -> dict[str, int | list[int]]:
     return {
         "channels": x.shape[1],
         "side": x.shape[2],
-        "parameters": _parameters(stem),
+        "parameters": count_parameters(stem),
         "channels_of_parts": [shape[1] for shape in shapes],
         "sides_of_parts": [shape[2] for shape in shapes],
     }
@@ -135,13 +135,14 @@ def normalisation() -> dict[str, int]:
 
 def cost_of_v1() -> dict[str, float]:
     """Multiply-accumulates of Inception-ResNet-v1, and over those of Inception-v3."""
-    macs = _macs(_network("v1"))
-    return {"macs": macs, "over_v3": macs / _macs(_inception_v3())}
+    macs = count_macs(_network("v1"), (3, 299, 299))
+    return {"macs": macs, "over_v3": macs / count_macs(_inception_v3(), (3, 299, 299))}
 
 
 def cost_of_v2() -> dict[str, float]:
     """Multiply-accumulates of Inception-ResNet-v2, of the figures and as released, and over those of Inception-v4."""
-    v4, figures, released = map(_macs, (_network("v4"), _network("v2"), _build("inception-resnet-v2-slim")))
+    networks = _network("v4"), _network("v2"), _build("inception-resnet-v2-slim")
+    v4, figures, released = (count_macs(network, (3, 299, 299)) for network in networks)
     return {
         "figures": figures,
         "released": released,
@@ -172,14 +173,14 @@ def pools() -> dict[str, float]:
     found = {
         "average": float(pooled(1, 1)[0](ones).min()),
         "average_of_v3": float(inception_v3.pooled(1, 1)[0](ones).min()),
-        "stem_1": _difference(stem[3].branches[0](x), halved),
-        "stem_2": _difference(stem[5].branches[1](x), halved),
-        "last": _difference(_network("v4").head[:2](x), x.mean((2, 3))),
+        "stem_1": distance(stem[3].branches[0](x), halved),
+        "stem_2": distance(stem[5].branches[1](x), halved),
+        "last": distance(_network("v4").head[:2](x), x.mean((2, 3))),
     }
     for name in NAMES:
         for part in ("reduction_a", "reduction_b"):
             pool = getattr(_network(name), part).branches[0]
-            found[f"{name}_{part}"] = _difference(pool(x), halved)
+            found[f"{name}_{part}"] = distance(pool(x), halved)
     return found
 
 
@@ -191,12 +192,12 @@ def residual_blocks() -> dict[str, float]:
     with torch.no_grad():
         for name in RESIDUAL:
             for kind, scale in scales.items():
-                block = _randomise(_block(name, kind))
+                block = randomise(_block(name, kind), std=0.1)
                 x = torch.randn(1, block.layers[-1].out_channels, 5, 5, dtype=torch.float64)
                 z = torch.cat([branch(x) for branch in block.layers[0].branches], dim=1)
                 z = F.conv2d(z, block.layers[-1].weight, block.layers[-1].bias)
-                found[f"{name}_{kind}"] = _difference(block(x), (x + scale * z).relu())
-                found[f"{name}_{kind}_rectified"] = _difference(block(x), (x + scale * z.relu()).relu())
+                found[f"{name}_{kind}"] = distance(block(x), (x + scale * z).relu())
+                found[f"{name}_{kind}_rectified"] = distance(block(x), (x + scale * z.relu()).relu())
     return found
 
 
@@ -207,11 +208,11 @@ def scaled_to_nothing() -> dict[str, float]:
     with torch.no_grad():
         for name in RESIDUAL:
             for kind in "abc":
-                block = _randomise(_block(name, kind))
+                block = randomise(_block(name, kind), std=0.1)
                 x = torch.randn(1, block.layers[-1].out_channels, 5, 5, dtype=torch.float64).relu()
-                others.append(_difference(block(x), x))
+                others.append(distance(block(x), x))
                 block.scale = 0.0
-                identity.append(_difference(block(x), x))
+                identity.append(distance(block(x), x))
                 block.relu = nn.Identity()
                 added = []
                 for scale in (0.1, 0.2):
@@ -252,7 +253,7 @@ def linear_expansion() -> dict[str, int | float]:
     with torch.no_grad():
         for name in RESIDUAL:
             for kind in "abc":
-                block = _randomise(_block(name, kind))
+                block = randomise(_block(name, kind), std=0.1)
                 towers, expansion = block.layers[0], block.layers[1:]
                 inputs = _convolutions(towers)[0].in_channels
                 fits += expansion[0].out_channels == inputs
@@ -260,7 +261,7 @@ def linear_expansion() -> dict[str, int | float]:
                 behind += len(expansion) - 1
                 z = torch.randn(2, 1, expansion[0].in_channels, 3, 3, dtype=torch.float64)
                 deviations.append(
-                    _difference(expansion(z.sum(0)) + expansion(0 * z[0]), expansion(z[0]) + expansion(z[1]))
+                    distance(expansion(z.sum(0)) + expansion(0 * z[0]), expansion(z[0]) + expansion(z[1]))
                 )
     return {"fits": fits, "biases": biases, "behind": behind, "not_linear": max(deviations)}
 
@@ -365,26 +366,3 @@ def _blocks(module: nn.Module) -> list[InceptionResNetBlock]:
 
 def _convolutions(module: nn.Module) -> list[nn.Conv2d]:
     return [layer for layer in module.modules() if isinstance(layer, nn.Conv2d)]
-
-
-def _parameters(module: nn.Module) -> int:
-    return sum(parameter.numel() for parameter in module.parameters())
-
-
-@cache
-def _macs(network: nn.Module) -> int:
-    with FlopCounterMode(display=False) as counter:
-        network(torch.empty(1, 3, 299, 299, device="meta"))
-    return counter.get_total_flops() // 2
-
-
-def _difference(measured: Tensor, wanted: Tensor) -> float:
-    return float((measured - wanted).abs().max())
-
-
-def _randomise(module: Module) -> Module:
-    """Draw every parameter and buffer, in float64, so that nothing is an identity by its initial value."""
-    for name, value in [*module.named_parameters(), *module.named_buffers()]:
-        if value.is_floating_point():
-            nn.init.uniform_(value, 0.5, 1.5) if name.endswith("running_var") else nn.init.normal_(value, std=0.1)
-    return module.double().eval()

@@ -15,30 +15,23 @@ from torch.nn import functional as F
 
 from catalog.verify.training import Run, outputs
 from reproductions import build
+from reproductions.checks.measuring import distance, normal
 from reproductions.lenet import RBFOutput, ScaledTanh, Subsample, map_loss
 
 Named = dict[str, float | int | list[int]]
-
-
-def _random(*size: int, seed: int) -> Tensor:
-    return torch.randn(*size, dtype=torch.float64, generator=torch.Generator().manual_seed(seed))
 
 
 def _network(variant: str) -> nn.Module:
     """A network whose parameters and buffers are all drawn at random, so that no unit is near 0 or saturated."""
     network = build("lenet", variant).double().requires_grad_(False)
     for seed, tensor in enumerate([*network.parameters(), *network.buffers()], start=1):
-        tensor.copy_(_random(*tensor.shape, seed=seed) / math.sqrt(tensor[0].numel()))
+        tensor.copy_(normal(*tensor.shape, seed=seed) / math.sqrt(tensor[0].numel()))
     return network
 
 
 def _image(variant: str, batch: int = 1, side: int | None = None) -> Tensor:
     side = side or {"lenet5": 32, "lenet1": 28}[variant]
-    return _random(batch, 1, side, side, seed=0)
-
-
-def _difference(a: Tensor, b: Tensor) -> float:
-    return (a - b).abs().max().item()
+    return normal(batch, 1, side, side, seed=0)
 
 
 # --- Structure -------------------------------------------------------------------------------------------------------
@@ -232,10 +225,10 @@ def equations() -> Named:
     images, outputs = _image("lenet5", 3), lenet5(_image("lenet5", 3))
     small = _image("lenet1", 3)
     return {
-        "lenet5": _difference(outputs, _lenet5(lenet5, images)),
-        "lenet1": _difference(lenet1(small), _lenet1(lenet1, small)),
-        "s2_without_squashing": _difference(outputs, _lenet5(lenet5, images, squash_s2=False)),
-        "s2_averages": _difference(outputs, _lenet5(lenet5, images, divide_s2_by=4)),
+        "lenet5": distance(outputs, _lenet5(lenet5, images)),
+        "lenet1": distance(lenet1(small), _lenet1(lenet1, small)),
+        "s2_without_squashing": distance(outputs, _lenet5(lenet5, images, squash_s2=False)),
+        "s2_averages": distance(outputs, _lenet5(lenet5, images, divide_s2_by=4)),
     }
 
 
@@ -251,7 +244,7 @@ def squashing_function() -> Named:
     bends = curvature(grid).abs()
     ends = torch.tensor([-1.0, 1.0], dtype=torch.float64)
     return {
-        "error_at_1": _difference(f(ends), ends),
+        "error_at_1": distance(f(ends), ends),
         "slope_at_0": slope(torch.zeros((), dtype=torch.float64)).item(),
         "bends_most_at_minus": grid[bends[:30_000].argmax()].item(),
         "bends_most_at_plus": grid[30_000 + bends[30_000:].argmax()].item(),
@@ -305,8 +298,8 @@ def or_and_blur() -> Named:
         "or": ((output(2, 6) > 0) == any_ink).sum().item(),
         "and": ((output(2, -6) > 0) == all_ink).sum().item(),
         "mean_as_or": ((F.avg_pool2d(blocks, 2).view(16, 1) > 0) == any_ink).sum().item(),
-        "blur": _difference(blurred, 0.01 * 1.7159 * 2 / 3 * sums) / blurred.abs().max().item(),
-        "large_is_no_blur": _difference(output(2, 0), 2 * 1.7159 * 2 / 3 * sums) / output(2, 0).abs().max().item(),
+        "blur": distance(blurred, 0.01 * 1.7159 * 2 / 3 * sums) / blurred.abs().max().item(),
+        "large_is_no_blur": distance(output(2, 0), 2 * 1.7159 * 2 / 3 * sums) / output(2, 0).abs().max().item(),
     }
 
 
@@ -320,8 +313,8 @@ def replication() -> Named:
     return {
         "c5": list(features(x[..., :32, :32]).shape[1:]),
         "c5_larger": list(large.shape[1:]),
-        "crops": _difference(large[0].flatten(1), crops),
-        "crops_differ": _difference(crops[:, 0], crops[:, 3]),
+        "crops": distance(large[0].flatten(1), crops),
+        "crops_differ": distance(crops[:, 0], crops[:, 3]),
     }
 
 
@@ -342,12 +335,12 @@ def receptive_fields() -> Named:
 
 def gaussian() -> Named:
     """Differences of RBF outputs against those of Gaussian log-likelihoods with variance 1/2, and with variance 1."""
-    output, x = build("lenet").output.double(), _random(5, 84, seed=1)
+    output, x = build("lenet").output.double(), normal(5, 84, seed=1)
     y = output(x)
 
     def difference(variance: float) -> float:
         likelihood = Normal(output.centres, math.sqrt(variance)).log_prob(x[:, None]).sum(2)
-        return _difference(y[:, :, None] - y[:, None], likelihood[:, None] - likelihood[:, :, None])
+        return distance(y[:, :, None] - y[:, None], likelihood[:, None] - likelihood[:, :, None])
 
     return {"variance_half": difference(0.5), "variance_one": difference(1.0)}
 
@@ -373,7 +366,7 @@ def classification() -> Named:
 def map_criterion() -> Named:
     """The criterion without the rubbish class, its smallest value with it, and its value when all centres collapse."""
     target = torch.arange(10).repeat(100)
-    y = _random(1000, 10, seed=1).square() * 20
+    y = normal(1000, 10, seed=1).square() * 20
     best = torch.full((10, 10), 1e3, dtype=torch.float64).fill_diagonal_(0)  # nothing more can be gained
     collapsed = torch.zeros(10, 10, dtype=torch.float64)
     digits = torch.arange(10)

@@ -8,10 +8,10 @@ import torch
 from torch import Tensor, nn
 from torch.func import jacrev
 from torch.nn import functional as F
-from torch.utils.flop_counter import FlopCounterMode
 
 from catalog.verify.training import Run, accuracy
 from reproductions import build
+from reproductions.checks.measuring import count_macs, distance, normal
 from reproductions.low_rank_expansions import Maxout, Scheme1Conv, Scheme2Conv, cost, fit_data, fit_filters
 
 if TYPE_CHECKING:
@@ -22,10 +22,6 @@ Named = dict[str, float | int | list[float] | list[int]]
 C, N, D = 8, 12, 5  # the layer that most checks take; 40 is its full rank
 
 
-def _random(*size: int, seed: int) -> Tensor:
-    return torch.randn(*size, dtype=torch.float64, generator=torch.Generator().manual_seed(seed))
-
-
 def _conv(inputs: int = C, outputs: int = N, kernel: int = D, *, seed: int = 0, padding: int = 0) -> nn.Conv2d:
     """A layer with Gaussian weights and biases."""
     return _randomise(nn.Conv2d(inputs, outputs, kernel, padding=padding), seed)
@@ -34,12 +30,8 @@ def _conv(inputs: int = C, outputs: int = N, kernel: int = D, *, seed: int = 0, 
 def _randomise(module: nn.Conv2d, seed: int) -> nn.Conv2d:
     module = module.double().requires_grad_(False)
     for number, parameter in enumerate(module.parameters()):
-        parameter.copy_(_random(*parameter.shape, seed=100 * seed + number))
+        parameter.copy_(normal(*parameter.shape, seed=100 * seed + number))
     return module
-
-
-def _difference(a: Tensor, b: Tensor) -> float:
-    return (a - b).abs().max().item()
 
 
 def _filters(layer: Scheme2Conv) -> Tensor:
@@ -57,18 +49,12 @@ def _matrix(filters: Tensor) -> Tensor:
 # --- Structure -------------------------------------------------------------------------------------------------------
 
 
-def _macs(module: nn.Module, *size: int) -> int:
-    with FlopCounterMode(display=False) as counter, torch.device("meta"):
-        module.to("meta")(torch.empty(1, *size))
-    return counter.get_total_flops() // 2
-
-
 def stages() -> Named:
     """Channels, side and multiply-accumulates behind each stage of the network for one image."""
     network, x = build("low-rank-expansions").to("meta"), torch.empty(1, 1, 24, 24, device="meta")
     measured: Named = {}
     for name, stage in network.named_children():
-        macs, x = _macs(stage, *x.shape[1:]), stage(x)
+        macs, x = count_macs(stage, x.shape[1:]), stage(x)
         measured[name] = [*x.shape[1:], macs]
     return measured
 
@@ -79,9 +65,12 @@ def costs() -> Named:
     excess: Named = {}
     for scheme, layer in (("scheme1", Scheme1Conv), ("scheme2", Scheme2Conv)):
         excess[scheme] = [
-            cost(scheme, c, n, d, h, rank) - _macs(layer(c, n, d, rank), c, h, h) for c, n, d, h, rank in sizes
+            cost(scheme, c, n, d, h, rank) - count_macs(layer(c, n, d, rank).to("meta"), (c, h, h))
+            for c, n, d, h, rank in sizes
         ]
-    excess["full"] = [cost("full", c, n, d, h) - _macs(nn.Conv2d(c, n, d), c, h, h) for c, n, d, h, _ in sizes]
+    excess["full"] = [
+        cost("full", c, n, d, h) - count_macs(nn.Conv2d(c, n, d, device="meta"), (c, h, h)) for c, n, d, h, _ in sizes
+    ]
     return excess
 
 
@@ -123,11 +112,11 @@ def biases() -> Named:
 
 def maxout() -> Named:
     """The activation against the maximum of neighbouring channels, and of channels that lie apart."""
-    x = _random(2, 6, 3, 3, seed=1)
+    x = normal(2, 6, 3, 3, seed=1)
     y = Maxout(2)(x)
     return {
-        "neighbours": _difference(y, torch.stack([x[:, i : i + 2].max(1).values for i in (0, 2, 4)], 1)),
-        "apart": _difference(y, torch.stack([x[:, i::3].max(1).values for i in range(3)], 1)),
+        "neighbours": distance(y, torch.stack([x[:, i : i + 2].max(1).values for i in (0, 2, 4)], 1)),
+        "apart": distance(y, torch.stack([x[:, i::3].max(1).values for i in range(3)], 1)),
     }
 
 
@@ -135,13 +124,13 @@ def _network(variant: str = "charnet") -> nn.Module:
     """A network whose parameters are all drawn at random, scaled so that no layer drowns the others."""
     network = build("low-rank-expansions", variant).double().requires_grad_(False)
     for seed, parameter in enumerate(network.parameters()):
-        parameter.copy_(_random(*parameter.shape, seed=seed) / parameter[0].numel() ** 0.5)
+        parameter.copy_(normal(*parameter.shape, seed=seed) / parameter[0].numel() ** 0.5)
     return network
 
 
 def written_out() -> Named:
     """The network against its layer table, written out without convolution and pooling routines."""
-    network, x = _network(), _random(2, 1, 24, 24, seed=100)
+    network, x = _network(), normal(2, 1, 24, 24, seed=100)
     outputs = network(x)
 
     def layer(x: Tensor, conv: nn.Conv2d, pieces: int) -> Tensor:
@@ -152,7 +141,7 @@ def written_out() -> Named:
 
     for name, pieces in (("conv1", 2), ("conv2", 2), ("conv3", 4), ("conv4", 4)):
         x = layer(x, getattr(network, name)[0], pieces)
-    return {"difference": _difference(outputs, x[:, :, 0, 0]), "spread": outputs.std().item()}
+    return {"difference": distance(outputs, x[:, :, 0, 0]), "spread": outputs.std().item()}
 
 
 def scheme1_is_exact() -> Named:
@@ -160,9 +149,9 @@ def scheme1_is_exact() -> Named:
 
     ``two_of_three`` leaves the last basis filter of each channel out.
     """
-    x, basis = _random(2, C, 16, 16, seed=1), 3
-    columns, rows, mixing = _random(C, basis, D, seed=2), _random(C, basis, D, seed=3), _random(N, C, basis, seed=4)
-    bias = _random(N, seed=5)
+    x, basis = normal(2, C, 16, 16, seed=1), 3
+    columns, rows, mixing = normal(C, basis, D, seed=2), normal(C, basis, D, seed=3), normal(N, C, basis, seed=4)
+    bias = normal(N, seed=5)
     dense = F.conv2d(x, torch.einsum("cmi,cmj,ncm->ncij", columns, rows, mixing), bias)
 
     def response(columns: Tensor, rows: Tensor, mixing: Tensor, bias: Tensor) -> Tensor:
@@ -176,19 +165,19 @@ def scheme1_is_exact() -> Named:
     conv, taps = _conv(seed=6), torch.eye(D, dtype=torch.float64)
     deltas = (taps.repeat_interleave(D, 0).expand(C, -1, -1), taps.repeat(D, 1).expand(C, -1, -1))
     return {
-        "in_the_span": _difference(response(columns, rows, mixing, bias), dense),
-        "two_of_three": _difference(response(columns[:, :2], rows[:, :2], mixing[..., :2], bias), dense),
-        "deltas": _difference(response(*deltas, conv.weight.flatten(2), conv.bias), conv(x)),
+        "in_the_span": distance(response(columns, rows, mixing, bias), dense),
+        "two_of_three": distance(response(columns[:, :2], rows[:, :2], mixing[..., :2], bias), dense),
+        "deltas": distance(response(*deltas, conv.weight.flatten(2), conv.bias), conv(x)),
     }
 
 
 def scheme2_is_a_convolution() -> Named:
     """Scheme 2 against the convolution with the product of its two layers; and with a ReLU between them."""
-    layer, x = Scheme2Conv(C, N, D, 7).double().requires_grad_(False), _random(2, C, 16, 16, seed=1)
+    layer, x = Scheme2Conv(C, N, D, 7).double().requires_grad_(False), normal(2, C, 16, 16, seed=1)
     for seed, parameter in enumerate(layer.parameters(), start=2):
-        parameter.copy_(_random(*parameter.shape, seed=seed))
+        parameter.copy_(normal(*parameter.shape, seed=seed))
     dense = F.conv2d(x, _filters(layer), layer[1].bias)
-    return {"linear": _difference(layer(x), dense), "with_relu": _difference(layer[1](layer[0](x).relu()), dense)}
+    return {"linear": distance(layer(x), dense), "with_relu": distance(layer[1](layer[0](x).relu()), dense)}
 
 
 # --- Fitting ---------------------------------------------------------------------------------------------------------
@@ -196,7 +185,7 @@ def scheme2_is_a_convolution() -> Named:
 
 def filter_error() -> Named:
     """Squared error of the fitted filters over the discarded singular values squared; responses at full rank."""
-    conv, x = _conv(), _random(2, C, 16, 16, seed=1)
+    conv, x = _conv(), normal(2, C, 16, 16, seed=1)
     singular = torch.linalg.svdvals(_matrix(conv.weight))
     measured: Named = {"singular_values": len(singular)}
     for rank in (5, 20):
@@ -204,10 +193,10 @@ def filter_error() -> Named:
         discarded = singular[rank:].square().sum()
         measured[f"rank_{rank}"] = ((conv.weight - _filters(layer)).square().sum() / discarded).item()
         responses = F.conv2d(x, _filters(layer), conv.bias)
-        measured[f"responses_{rank}"] = _difference(layer(x), responses)
+        measured[f"responses_{rank}"] = distance(layer(x), responses)
         measured[f"channels_{rank}"] = layer[0].out_channels
-    measured["full_rank"] = _difference(fit_filters(conv, 40)(x), conv(x))
-    measured["one_less"] = _difference(fit_filters(conv, 39)(x), conv(x))
+    measured["full_rank"] = distance(fit_filters(conv, 40)(x), conv(x))
+    measured["one_less"] = distance(fit_filters(conv, 39)(x), conv(x))
     return measured
 
 
@@ -221,21 +210,21 @@ def other_sizes() -> Named:
     }
     measured: Named = {}
     for name, conv in layers.items():
-        x, rank = _random(2, conv.in_channels, 9, 9, seed=1), 3 * min(conv.in_channels, conv.out_channels)
-        measured[name] = max(_difference(fit(x), conv(x)) for fit in (fit_filters(conv, rank), fit_data(conv, x, rank)))
+        x, rank = normal(2, conv.in_channels, 9, 9, seed=1), 3 * min(conv.in_channels, conv.out_channels)
+        measured[name] = max(distance(fit(x), conv(x)) for fit in (fit_filters(conv, rank), fit_data(conv, x, rank)))
     return measured
 
 
 def taps() -> Named:
     """Responses at full rank when the fit mistakes vertical for horizontal taps: random filters, and symmetric ones."""
-    x = _random(2, C, 16, 16, seed=1)
+    x = normal(2, C, 16, 16, seed=1)
     conv, mistaken = _conv(), _conv()
     mistaken.weight.copy_(conv.weight.mT)
-    random = _difference(fit_filters(mistaken, 40)(x), conv(x))
+    random = distance(fit_filters(mistaken, 40)(x), conv(x))
     symmetric = conv.weight + conv.weight.mT
     for layer in (conv, mistaken):
         layer.weight.copy_(symmetric)
-    return {"random": random, "symmetric": _difference(fit_filters(mistaken, 40)(x), conv(x))}
+    return {"random": random, "symmetric": distance(fit_filters(mistaken, 40)(x), conv(x))}
 
 
 def alternation_finds_the_same() -> Named:
@@ -246,7 +235,7 @@ def alternation_finds_the_same() -> Named:
     conv, rank = _conv(), 8
     matrix = _matrix(conv.weight)
     best = (conv.weight - _filters(fit_filters(conv, rank))).square().sum()
-    columns, ratios = _random(C * D, rank, seed=1), []
+    columns, ratios = normal(C * D, rank, seed=1), []
     for step in range(1, 2001):
         rows = torch.linalg.lstsq(columns, matrix).solution
         columns = torch.linalg.lstsq(rows.T, matrix.T).solution.T
@@ -259,8 +248,8 @@ def alternation_finds_the_same() -> Named:
 
 def _images(seed: int) -> tuple[Tensor, Tensor]:
     """Images for training and as many for testing: smoothed noise, through a convolution and a ReLU."""
-    noise = F.avg_pool2d(_random(80, C, 24, 24, seed=seed), 3, stride=1, padding=1)
-    images = F.conv2d(noise, _random(C, C, D, D, seed=seed + 1000)).relu()
+    noise = F.avg_pool2d(normal(80, C, 24, 24, seed=seed), 3, stride=1, padding=1)
+    images = F.conv2d(noise, normal(C, C, D, D, seed=seed + 1000)).relu()
     return images[:40], images[40:]
 
 
@@ -308,7 +297,7 @@ def _least_squares_differ(conv: nn.Conv2d, x: Tensor, rank: int) -> float:
         fixed = rows
         columns = best(lambda weight, fixed=fixed: response(weight, fixed), columns)
     fitted = fit_data(conv, x, rank, alternations=2)
-    return _difference(fitted(x).detach(), response(columns, rows) + conv.bias[:, None, None])
+    return distance(fitted(x).detach(), response(columns, rows) + conv.bias[:, None, None])
 
 
 def alternating_least_squares() -> Named:
@@ -318,7 +307,7 @@ def alternating_least_squares() -> Named:
     weights.
     """
     conv, padded = _conv(3, 4, 3), _conv(3, 4, 3, padding=1)
-    x = _random(3, 3, 8, 8, seed=3)
+    x = normal(3, 3, 8, 8, seed=3)
     dark = x * torch.tensor([1, 0, 1]).view(-1, 1, 1)
     measured: Named = {
         "difference": _least_squares_differ(conv, x, 2),
@@ -328,18 +317,18 @@ def alternating_least_squares() -> Named:
     }
     exact = fit_data(conv, x, 2)(x)
     rounded = fit_data(conv.float(), x.float(), 2)
-    return measured | {"float32": _difference(rounded(x.float()).double(), exact)}
+    return measured | {"float32": distance(rounded(x.float()).double(), exact)}
 
 
 def network_with_fitted_layers() -> Named:
     """How far the outputs move, relative to their spread, when scheme 2 takes the place of conv2 and conv3."""
-    network, x = _network(), _random(2, 1, 24, 24, seed=100)
+    network, x = _network(), normal(2, 1, 24, 24, seed=100)
     outputs, convs = network(x), (network.conv2[0], network.conv3[0])
     measured: Named = {}
     for name, ranks in (("full_rank", (432, 512)), ("low_rank", (32, 32))):
         for stage, conv, rank in zip((network.conv2, network.conv3), convs, ranks, strict=True):
             stage[0] = fit_filters(conv, rank)
-        measured[name] = _difference(network(x), outputs) / outputs.std().item()
+        measured[name] = distance(network(x), outputs) / outputs.std().item()
     return measured
 
 
@@ -354,7 +343,7 @@ def numpy_svd() -> Named:
     for rank in (5, 20, 40):
         u, s, vh = np.linalg.svd(_matrix(conv.weight).numpy(), full_matrices=False)
         best = (u[:, :rank] * s[:rank]) @ vh[:rank]
-        differences.append(_difference(_matrix(_filters(fit_filters(conv, rank))), torch.from_numpy(best)))
+        differences.append(distance(_matrix(_filters(fit_filters(conv, rank))), torch.from_numpy(best)))
     return {"rank_5": differences[0], "rank_20": differences[1], "rank_40": differences[2]}
 
 

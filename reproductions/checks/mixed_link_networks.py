@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from reproductions import densenet
+from reproductions.checks.measuring import distance, randomise
 from reproductions.densenet import DenseNet
 from reproductions.mixed_link_networks import MixLayer, build
 from reproductions.resnet import imagenet_stem
@@ -61,15 +62,15 @@ def links() -> dict[str, float]:
     """
     torch.manual_seed(0)
     x = torch.randn(2, 36, 5, 5, dtype=torch.float64)
-    layer = _randomise(MixLayer(36, 8, 12))
+    layer = randomise(MixLayer(36, 8, 12))
     with torch.no_grad():
         y, inner, outer = layer(x), _branch(x, layer.inner), _branch(x, layer.outer)
         return {
             "channels": y.shape[1],
-            "kept": _difference(y[:, :28], x[:, :28]),
-            "inner": _difference(y[:, 28:36], x[:, 28:] + inner),
-            "outer": _difference(y[:, 36:], outer),
-            "added_first": _difference(y[:, 36:], _branch(y[:, :36], layer.outer)),
+            "kept": distance(y[:, :28], x[:, :28]),
+            "inner": distance(y[:, 28:36], x[:, 28:] + inner),
+            "outer": distance(y[:, 36:], outer),
+            "added_first": distance(y[:, 36:], _branch(y[:, :36], layer.outer)),
         }
 
 
@@ -77,14 +78,14 @@ def fixed() -> dict[str, float]:
     """The same, with the inner link fixed to the first channels."""
     torch.manual_seed(0)
     x = torch.randn(2, 36, 5, 5, dtype=torch.float64)
-    layer = _randomise(MixLayer(36, 8, 12, fixed=True))
+    layer = randomise(MixLayer(36, 8, 12, fixed=True))
     with torch.no_grad():
         y = layer(x)
         differences = {
             "channels": y.shape[1],
-            "kept": _difference(y[:, 8:36], x[:, 8:]),
-            "inner": _difference(y[:, :8], x[:, :8] + layer.inner(x)),
-            "outer": _difference(y[:, 36:], layer.outer(x)),
+            "kept": distance(y[:, 8:36], x[:, 8:]),
+            "inner": distance(y[:, :8], x[:, :8] + layer.inner(x)),
+            "outer": distance(y[:, 36:], layer.outer(x)),
         }
         with torch.device("meta"):
             layers = [module for module in build(fixed=True).modules() if isinstance(module, MixLayer)]
@@ -95,10 +96,10 @@ def residual() -> dict[str, float]:
     """With k1 = 24 on 24 channels and k2 = 0: channels of the output, and its difference from x + F(x)."""
     torch.manual_seed(0)
     x = torch.randn(2, 24, 5, 5, dtype=torch.float64)
-    layer = _randomise(MixLayer(24, 24, 0))
+    layer = randomise(MixLayer(24, 24, 0))
     with torch.no_grad():
         y = layer(x)
-        return {"channels": y.shape[1], "difference": _difference(y, x + layer.inner(x)), "change": _difference(y, x)}
+        return {"channels": y.shape[1], "difference": distance(y, x + layer.inner(x)), "change": distance(y, x)}
 
 
 def dense_topology() -> dict[str, float]:
@@ -108,7 +109,7 @@ def dense_topology() -> dict[str, float]:
     a convolution of the sum; ``own_kernels`` the same with a kernel for each.
     """
     torch.manual_seed(0)
-    layers = [_randomise(MixLayer(8, 8, 0)) for _ in range(6)]
+    layers = [randomise(MixLayer(8, 8, 0)) for _ in range(6)]
     y = torch.randn(2, 8, 5, 5, dtype=torch.float64)
     features = [y]
     with torch.no_grad():
@@ -118,16 +119,16 @@ def dense_topology() -> dict[str, float]:
         kernels = torch.randn(4, 48, 3, 3, dtype=torch.float64)
         side_by_side, wanted = torch.cat(features, 1), F.conv2d(y, kernels[:, :8])
         return {
-            "sum": _difference(y, torch.stack(features).sum(0)),
-            "equal_kernels": _difference(F.conv2d(side_by_side, kernels[:, :8].repeat(1, 6, 1, 1)), wanted),
-            "own_kernels": _difference(F.conv2d(side_by_side, kernels), wanted),
+            "sum": distance(y, torch.stack(features).sum(0)),
+            "equal_kernels": distance(F.conv2d(side_by_side, kernels[:, :8].repeat(1, 6, 1, 1)), wanted),
+            "own_kernels": distance(F.conv2d(side_by_side, kernels), wanted),
         }
 
 
 def densenet_bc() -> dict[str, float]:
     """The network with k1 = 0 against DenseNet-BC with the same weights: parameters, and outputs over the largest."""
     torch.manual_seed(0)
-    ours, theirs = _randomise(build("mixnet-100-0-12")), densenet.build("densenet-bc-100-12").double().eval()
+    ours, theirs = randomise(build("mixnet-100-0-12")), densenet.build("densenet-bc-100-12").double().eval()
     values = zip(theirs.state_dict().values(), ours.state_dict().values(), strict=True)
     for mine, its in values:
         mine.copy_(its)
@@ -137,7 +138,7 @@ def densenet_bc() -> dict[str, float]:
         return {
             "parameters": sum(parameter.numel() for parameter in ours.parameters()),
             "its_parameters": sum(parameter.numel() for parameter in theirs.parameters()),
-            "outputs": _difference(ours(x), y) / float(y.abs().max()),
+            "outputs": distance(ours(x), y) / float(y.abs().max()),
         }
 
 
@@ -157,7 +158,7 @@ def torchvision() -> dict[str, float]:
     carry(match(ours, theirs, images[:1]), ours, theirs)
     with torch.no_grad():
         y = theirs(images)
-        return {"outputs": _difference(ours(images), y) / float(y.abs().max())}
+        return {"outputs": distance(ours(images), y) / float(y.abs().max())}
 
 
 def _branch(x: Tensor, layers: nn.Sequential) -> Tensor:
@@ -168,18 +169,6 @@ def _branch(x: Tensor, layers: nn.Sequential) -> Tensor:
         x = ((x - mean) / (variance + 1e-5).sqrt() * scale + shift).relu()
         x = F.conv2d(x, convolution.weight, padding=convolution.weight.shape[-1] // 2)
     return x
-
-
-def _difference(measured: Tensor, wanted: Tensor) -> float:
-    return float((measured - wanted).abs().max())
-
-
-def _randomise(module: Module) -> Module:
-    """Draw every parameter and buffer, in float64, so that nothing is an identity by its initial value."""
-    for name, value in [*module.named_parameters(), *module.named_buffers()]:
-        if value.is_floating_point():
-            nn.init.uniform_(value, 0.5, 1.5) if name.endswith("running_var") else nn.init.normal_(value, std=0.5)
-    return module.double().eval()
 
 
 # --- Training --------------------------------------------------------------------------------------------------------

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, TypeVar
 
 import torch
 from torch import Tensor, nn
-from torch.utils.flop_counter import FlopCounterMode
 
+from reproductions.checks.measuring import count_macs, count_parameters, distance, randomise
 from reproductions.polynet import (
     POLYNOMIALS,
     VARIANTS,
@@ -49,13 +49,13 @@ def units() -> dict[str, int | list[int]]:
 
 def ablation() -> dict[str, int]:
     """Parameters of the networks of Section 3.2."""
-    return {variant: _parameters(_network(variant)) for variant in VARIANTS if variant != "polynet"}
+    return {variant: count_parameters(_network(variant)) for variant in VARIANTS if variant != "polynet"}
 
 
 def blocks() -> dict[str, int]:
     """Parameters of one Inception block of each stage."""
     with torch.device("meta"):
-        return {name: _parameters(block()) for name, block in (("a", block_a), ("b", block_b), ("c", block_c))}
+        return {name: count_parameters(block()) for name, block in (("a", block_a), ("b", block_b), ("c", block_c))}
 
 
 def feature_maps() -> dict[str, int]:
@@ -130,11 +130,11 @@ def polynomials() -> dict[str, float]:
             "mpoly-3": f(x) + g(r(f(x))) + h(r(g(r(f(x))))),
             "3-way": f(x) + g(x) + h(x),
         }
-        found = {kind: _difference(_unit(kind, f, g, h, scale=0.3)(x), r(x + 0.3 * y)) for kind, y in sums.items()}
+        found = {kind: distance(_unit(kind, f, g, h, scale=0.3)(x), r(x + 0.3 * y)) for kind, y in sums.items()}
         mpoly = _unit("mpoly-2", f, g, h, scale=0.3)(x)
         return found | {
-            "linear_chain": _difference(mpoly, r(x + 0.3 * (f(x) + g(f(x))))),
-            "shared": _difference(mpoly, r(x + 0.3 * sums["poly-2"])),
+            "linear_chain": distance(mpoly, r(x + 0.3 * (f(x) + g(f(x))))),
+            "shared": distance(mpoly, r(x + 0.3 * sums["poly-2"])),
         }
 
 
@@ -144,8 +144,8 @@ def cost_of_units() -> dict[str, list[float]]:
     with torch.device("meta"):
         for kind in POLYNOMIALS:
             unit = poly_inception(kind, block_b, 0.3).eval()
-            parameters.append(_parameters(unit))
-            macs.append(_macs(unit, (1152, 17, 17)))
+            parameters.append(count_parameters(unit))
+            macs.append(count_macs(unit, (1152, 17, 17)))
     return {
         "parameters": [count / parameters[0] for count in parameters],
         "macs": [count / macs[0] for count in macs],
@@ -168,9 +168,9 @@ def cascade() -> dict[str, float]:
         u = f(x)
         return {
             "calls": len(calls),
-            "written_out": _difference(y, x + f(x) + f(f(x))),
-            "cascaded": _difference(y, x + (u + f(u))),
-            "square": _difference(y, (x + u) + f(x + u)),
+            "written_out": distance(y, x + f(x) + f(f(x))),
+            "cascaded": distance(y, x + (u + f(u))),
+            "square": distance(y, (x + u) + f(x + u)),
         }
 
 
@@ -196,7 +196,7 @@ def paths() -> dict[str, list[int]]:
 def insertion() -> dict[str, float]:
     """Changes of what a stage gives when paths and units are inserted; and when the new blocks are not silent."""
     torch.manual_seed(0)
-    stage = nn.Sequential(*(_randomise(poly_inception("ir", block_b, 0.3)) for _ in range(2)))
+    stage = nn.Sequential(*(randomise(poly_inception("ir", block_b, 0.3), std=0.1) for _ in range(2)))
     x = torch.randn(1, 1152, 3, 3, dtype=torch.float64).relu()
     found = {}
 
@@ -207,19 +207,19 @@ def insertion() -> dict[str, float]:
         before = stage(x)
         for kind, blocks in (("mpoly-2", 1), ("2-way", 1), ("mpoly-3", 2)):
             longer = nn.Sequential(
-                *(insert_paths(unit, kind, *(_randomise(block_b()) for _ in range(blocks))) for unit in stage)
+                *(insert_paths(unit, kind, *(randomise(block_b(), std=0.1) for _ in range(blocks))) for unit in stage)
             ).eval()
-            found[kind] = _difference(longer(x), before)
-        found["parameters"] = _parameters(longer) / _parameters(stage)
+            found[kind] = distance(longer(x), before)
+        found["parameters"] = count_parameters(longer) / count_parameters(stage)
         for unit in longer:
-            _randomise(unit.blocks["G"])
-        found["with_paths_that_speak"] = _difference(longer(x), before)
+            randomise(unit.blocks["G"], std=0.1)
+        found["with_paths_that_speak"] = distance(longer(x), before)
         twice = interleave(stage, new)
-        found |= {"interleaved": _difference(twice(x), before), "units": len(twice)}
+        found |= {"interleaved": distance(twice(x), before), "units": len(twice)}
         found["old_units_in_their_places"] = sum(a is b for a, b in zip(twice[::2], stage, strict=True))
         for unit in twice[1::2]:
-            _randomise(unit)
-        found["with_units_that_speak"] = _difference(twice(x), before)
+            randomise(unit, std=0.1)
+        found["with_units_that_speak"] = distance(twice(x), before)
     return found
 
 
@@ -241,7 +241,7 @@ def dropped_paths() -> dict[str, float]:
         unit.survival = 1.0
         unweighed = unit(x)[0]
         state = torch.get_rng_state()
-        sure = _difference(unit.train()(x)[0], unweighed)
+        sure = distance(unit.train()(x)[0], unweighed)
     return {
         "weighed": float((mean - test).norm() / test.norm()),
         "unweighed": float((mean - unweighed).norm() / unweighed.norm()),
@@ -282,25 +282,3 @@ def _unit(kind: str, *blocks: nn.Module, scale: float) -> PolyInception:
 
 def _nonlinear() -> nn.Sequential:
     return nn.Sequential(nn.Conv2d(4, 8, 3, padding=1), nn.ReLU(), nn.Conv2d(8, 4, 3, padding=1)).double()
-
-
-def _parameters(module: nn.Module) -> int:
-    return sum(parameter.numel() for parameter in module.parameters())
-
-
-def _macs(network: nn.Module, size: tuple[int, ...]) -> int:
-    with FlopCounterMode(display=False) as counter:
-        network(torch.empty(1, *size, device="meta"))
-    return counter.get_total_flops() // 2
-
-
-def _difference(measured: Tensor, wanted: Tensor) -> float:
-    return float((measured - wanted).abs().max())
-
-
-def _randomise(module: Module) -> Module:
-    """Draw every parameter and buffer, in float64, so that nothing is an identity by its initial value."""
-    for name, value in [*module.named_parameters(), *module.named_buffers()]:
-        if value.is_floating_point():
-            nn.init.uniform_(value, 0.5, 1.5) if name.endswith("running_var") else nn.init.normal_(value, std=0.1)
-    return module.double().eval()

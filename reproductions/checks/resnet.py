@@ -8,11 +8,11 @@ from math import sqrt
 from typing import TypeVar
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 from torch.nn import functional as F
-from torch.utils.flop_counter import FlopCounterMode
 
 from catalog.verify.training import Run, accuracy, padded_crops_and_flips, steps
+from reproductions.checks.measuring import conv_then_norm, count_macs, count_parameters, distance, randomise
 from reproductions.layers import conv_bn
 from reproductions.resnet import VARIANTS, BasicBlock, Block, Bottleneck, ResNet, build, option_a
 
@@ -31,7 +31,7 @@ def shortcuts() -> dict[str, list[int]]:
         blocks = [module for module in network.modules() if isinstance(module, Block)]
         present = [block.shortcut for block in blocks if block.shortcut is not None]
         identities = sum(isinstance(shortcut, nn.Identity) for shortcut in present)
-        projections = sum(_parameters(shortcut) > 0 for shortcut in present)
+        projections = sum(count_parameters(shortcut) > 0 for shortcut in present)
         kinds[variant] = [identities, len(present) - identities - projections, projections]
     return kinds
 
@@ -92,51 +92,51 @@ def building_blocks() -> dict[str, float]:
     """
     torch.manual_seed(0)
     x = torch.randn(2, 8, 9, 9, dtype=torch.float64)
-    plain = _randomise(BasicBlock(8, 8, 1, shortcut=None))
-    basic = _randomise(BasicBlock(8, 8, 1))
-    projected = _randomise(BasicBlock(8, 16, 2))
-    bottleneck = _randomise(Bottleneck(8, 16, 2))
+    plain = randomise(BasicBlock(8, 8, 1, shortcut=None))
+    basic = randomise(BasicBlock(8, 8, 1))
+    projected = randomise(BasicBlock(8, 16, 2))
+    bottleneck = randomise(Bottleneck(8, 16, 2))
     with torch.no_grad():
         f = plain.layers
-        differences = {"plain": _difference(plain(x), _weigh(_weigh(x, f[:2]).relu(), f[3:]).relu())}
+        differences = {"plain": distance(plain(x), conv_then_norm(conv_then_norm(x, f[:2]).relu(), f[3:]).relu())}
         f = basic.layers
-        y = _weigh(_weigh(x, f[:2]).relu(), f[3:])
-        differences["basic"] = _difference(basic(x), (y + x).relu())
-        differences["relu_before_addition"] = _difference(basic(x), (y.relu() + x).relu())
+        y = conv_then_norm(conv_then_norm(x, f[:2]).relu(), f[3:])
+        differences["basic"] = distance(basic(x), (y + x).relu())
+        differences["relu_before_addition"] = distance(basic(x), (y.relu() + x).relu())
         f = projected.layers
-        y = _weigh(_weigh(x, f[:2], 2).relu(), f[3:])
-        differences["projected"] = _difference(projected(x), (y + _weigh(x, projected.shortcut, 2)).relu())
+        y = conv_then_norm(conv_then_norm(x, f[:2], 2).relu(), f[3:])
+        differences["projected"] = distance(projected(x), (y + conv_then_norm(x, projected.shortcut, 2)).relu())
         f = bottleneck.layers
-        y = _weigh(_weigh(_weigh(x, f[:2], 2).relu(), f[3:5]).relu(), f[6:])
-        differences["bottleneck"] = _difference(bottleneck(x), (y + _weigh(x, bottleneck.shortcut, 2)).relu())
+        y = conv_then_norm(conv_then_norm(conv_then_norm(x, f[:2], 2).relu(), f[3:5]).relu(), f[6:])
+        differences["bottleneck"] = distance(bottleneck(x), (y + conv_then_norm(x, bottleneck.shortcut, 2)).relu())
     return differences
 
 
 def imagenet_stem() -> float:
     """Largest difference between the stem and the first rows of Table 1 written out."""
     torch.manual_seed(0)
-    stem = _randomise(build("resnet50").stem)
+    stem = randomise(build("resnet50").stem)
     x = torch.randn(2, 3, 32, 32, dtype=torch.float64)
     with torch.no_grad():
-        return _difference(stem(x), F.max_pool2d(_weigh(x, stem[:2], 2).relu(), 3, stride=2, padding=1))
+        return distance(stem(x), F.max_pool2d(conv_then_norm(x, stem[:2], 2).relu(), 3, stride=2, padding=1))
 
 
 def cifar_network() -> float:
     """Largest difference between the 20-layer CIFAR network and Section 4.2 written out, over the largest output."""
     torch.manual_seed(0)
-    network = _randomise(build("cifar-resnet20"))
+    network = randomise(build("cifar-resnet20"))
     x = torch.randn(2, 3, 32, 32, dtype=torch.float64)
     with torch.no_grad():
-        y = _weigh(x, network.stem[:2]).relu()
+        y = conv_then_norm(x, network.stem[:2]).relu()
         for number, stage in enumerate(network.stages):
             for position, block in enumerate(stage):
                 halves = number > 0 and position == 0
                 kept = torch.cat([y[:, :, ::2, ::2], torch.zeros_like(y[:, :, ::2, ::2])], 1) if halves else y
                 f = block.layers
-                y = (_weigh(_weigh(y, f[:2], 2 if halves else 1).relu(), f[3:]) + kept).relu()
+                y = (conv_then_norm(conv_then_norm(y, f[:2], 2 if halves else 1).relu(), f[3:]) + kept).relu()
         classifier = network.head[-1]
         wanted = y.mean((2, 3)) @ classifier.weight.T + classifier.bias
-        return _difference(network(x), wanted) / float(wanted.abs().max())
+        return distance(network(x), wanted) / float(wanted.abs().max())
 
 
 def zero_residuals() -> dict[str, float]:
@@ -148,32 +148,32 @@ def zero_residuals() -> dict[str, float]:
     differences = {}
     with torch.no_grad():
         for name, variant, channels in (("basic", "resnet34", 64), ("bottleneck", "resnet50", 256)):
-            blocks = _randomise(build(variant).stages[0][1:])
+            blocks = randomise(build(variant).stages[0][1:])
             x = torch.randn(2, channels, 8, 8, dtype=torch.float64)
-            differences[f"{name}_active"] = _difference(blocks(x.relu()), x.relu())
+            differences[f"{name}_active"] = distance(blocks(x.relu()), x.relu())
             for block in blocks:
                 _silence(block)
-            differences[f"{name}_nonnegative"] = _difference(blocks(x.relu()), x.relu())
-            differences[f"{name}_signed"] = _difference(blocks(x), x.relu())
-        plain = _silence(_randomise(BasicBlock(channels, channels, 1, shortcut=None)))
-        differences["plain"] = _difference(plain(x.relu()), x.relu())
+            differences[f"{name}_nonnegative"] = distance(blocks(x.relu()), x.relu())
+            differences[f"{name}_signed"] = distance(blocks(x), x.relu())
+        plain = _silence(randomise(BasicBlock(channels, channels, 1, shortcut=None)))
+        differences["plain"] = distance(plain(x.relu()), x.relu())
     return differences
 
 
 def zero_padding() -> dict[str, float]:
     """What passes a silent block of option A that doubles the channels and halves the map."""
     torch.manual_seed(0)
-    block = _silence(_randomise(build("cifar-resnet20").stages[1][0]))
+    block = _silence(randomise(build("cifar-resnet20").stages[1][0]))
     x = torch.rand(2, 16, 32, 32, dtype=torch.float64)
     with torch.no_grad():
         y = block(x)
     return {
         "channels": y.shape[1],
         "side": y.shape[2],
-        "first_channels": _difference(y[:, :16], x[:, :, ::2, ::2]),
-        "first_channels_one_pixel_off": _difference(y[:, :16], x[:, :, 1::2, 1::2]),
+        "first_channels": distance(y[:, :16], x[:, :, ::2, ::2]),
+        "first_channels_one_pixel_off": distance(y[:, :16], x[:, :, 1::2, 1::2]),
         "new_channels": float(y[:, 16:].abs().max()),
-        "parameters": _parameters(block.shortcut),
+        "parameters": count_parameters(block.shortcut),
     }
 
 
@@ -186,8 +186,8 @@ def identity_shortcuts_are_free() -> dict[str, int]:
         ("projections", "plain34", "resnet34", 224),
     ):
         without, beside = _networks()[plain], _networks()[residual]
-        extra[f"{name}_parameters"] = _parameters(beside) - _parameters(without)
-        extra[f"{name}_macs"] = _macs(beside, side) - _macs(without, side)
+        extra[f"{name}_parameters"] = count_parameters(beside) - count_parameters(without)
+        extra[f"{name}_macs"] = count_macs(beside, (3, side, side)) - count_macs(without, (3, side, side))
     return extra
 
 
@@ -202,16 +202,16 @@ def bottleneck_cost() -> dict[str, float]:
 
 def share_of_vgg_19() -> dict[str, float]:
     """Multiply-accumulates of the plain 34-layer network and of VGG-19, and their ratio."""
-    plain_34, vgg_19 = _macs(_networks()["plain34"], 224), _macs(_vgg(2, 2, 4, 4, 4), 224)
+    plain_34, vgg_19 = count_macs(_networks()["plain34"]), count_macs(_vgg(2, 2, 4, 4, 4))
     return {"plain_34": plain_34, "vgg_19": vgg_19, "share": plain_34 / vgg_19}
 
 
 def resnet_152_against_vgg() -> dict[str, float]:
     """Multiply-accumulates of ResNet-152 over those of VGG-16 and of VGG-19."""
-    resnet_152 = _macs(_networks()["resnet152"], 224)
+    resnet_152 = count_macs(_networks()["resnet152"])
     return {
-        "vgg_16": resnet_152 / _macs(_vgg(2, 2, 3, 3, 3), 224),
-        "vgg_19": resnet_152 / _macs(_vgg(2, 2, 4, 4, 4), 224),
+        "vgg_16": resnet_152 / count_macs(_vgg(2, 2, 3, 3, 3)),
+        "vgg_19": resnet_152 / count_macs(_vgg(2, 2, 4, 4, 4)),
     }
 
 
@@ -240,37 +240,6 @@ def _main_path(network: nn.Module) -> int:
         isinstance(module, nn.Conv2d | nn.Linear) and "shortcut" not in name.split(".")
         for name, module in network.named_modules()
     )
-
-
-def _parameters(network: nn.Module) -> int:
-    return sum(parameter.numel() for parameter in network.parameters())
-
-
-def _macs(network: nn.Module, side: int) -> int:
-    with FlopCounterMode(display=False) as counter:
-        network(torch.empty(1, 3, side, side, device="meta"))
-    return counter.get_total_flops() // 2
-
-
-def _weigh(x: Tensor, layers: nn.Sequential, stride: int = 1) -> Tensor:
-    """The paper's W x, batch normalisation included, by functions alone."""
-    convolution, norm = layers
-    x = F.conv2d(x, convolution.weight, stride=stride, padding=convolution.weight.shape[-1] // 2)
-    norms = norm.running_mean, norm.running_var, norm.weight, norm.bias
-    mean, variance, scale, shift = (value[:, None, None] for value in norms)
-    return (x - mean) / (variance + 1e-5).sqrt() * scale + shift
-
-
-def _difference(measured: Tensor, wanted: Tensor) -> float:
-    return float((measured - wanted).abs().max())
-
-
-def _randomise(module: Module) -> Module:
-    """Draw every parameter and buffer, in float64, so that nothing is an identity by its initial value."""
-    for name, value in [*module.named_parameters(), *module.named_buffers()]:
-        if value.is_floating_point():
-            nn.init.uniform_(value, 0.5, 1.5) if name.endswith("running_var") else nn.init.normal_(value, std=0.5)
-    return module.double().eval()
 
 
 def _silence(block: Block) -> Block:

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from catalog.verify.training import cosine, outputs
+from reproductions.checks.measuring import normalised, randomise
 from reproductions.resnet import initialise, stages
 from reproductions.resnet_in_resnet import (
     VARIANTS,
@@ -79,8 +80,8 @@ def units() -> dict[str, float]:
     """
     torch.manual_seed(0)
     streams = _streams(6)
-    unit, halving = _randomise(GeneralizedUnit(6, 6, 1)), _randomise(GeneralizedUnit(6, 8, 2))
-    block, halving_block = _randomise(RiRBlock(6, 6, 1)), _randomise(RiRBlock(6, 8, 2))
+    unit, halving = randomise(GeneralizedUnit(6, 6, 1)), randomise(GeneralizedUnit(6, 8, 2))
+    block, halving_block = randomise(RiRBlock(6, 6, 1)), randomise(RiRBlock(6, 8, 2))
     with torch.no_grad():
         first = _relu(_written_out(block.first, streams))
         r, t = _written_out(block.second, first)
@@ -90,8 +91,10 @@ def units() -> dict[str, float]:
             "block": _difference(block(streams), _relu((r + streams[0], t))),
             "without_outer_shortcut": _difference(block(streams), _relu((r, t))),
         }
-        split, x = _randomise(Split(3, 6)), torch.cat(streams, 1)[:, :3]
-        wanted = [_norm(F.conv2d(x, part[0].weight, padding=1), part[1]) for part in (split.residual, split.transient)]
+        split, x = randomise(Split(3, 6)), torch.cat(streams, 1)[:, :3]
+        wanted = [
+            normalised(F.conv2d(x, part[0].weight, padding=1), part[1]) for part in (split.residual, split.transient)
+        ]
         differences["first_layer"] = _difference(split(x), _relu((wanted[0], wanted[1])))
         r, t = _written_out(halving_block.second, _relu(_written_out(halving_block.first, streams, 2)))
         projected = F.conv2d(streams[0], halving_block.shortcut.weight, stride=2)
@@ -127,7 +130,7 @@ def special_cases() -> dict[str, float]:
     the convolution was silenced.
     """
     torch.manual_seed(0)
-    unit = _randomise(GeneralizedUnit(6, 6, 1))
+    unit = randomise(GeneralizedUnit(6, 6, 1))
     (r, t), (other_r, other_t) = _streams(6), _streams(6, seed=2)
     with torch.no_grad():
         connected = [
@@ -184,7 +187,7 @@ def silent_units() -> dict[str, float]:
 def crossing_gradients() -> dict[str, float]:
     """The largest gradient that reaches each stream, and each crossing convolution, from the other stream's output."""
     torch.manual_seed(0)
-    unit = _randomise(GeneralizedUnit(6, 6, 1))
+    unit = randomise(GeneralizedUnit(6, 6, 1))
     r, t = (stream.requires_grad_() for stream in _streams(6))
     residual, transient = unit((r, t))
     from_r = torch.autograd.grad(residual.sum(), [t, unit.conv_tr.weight])
@@ -243,7 +246,7 @@ def _written_out(unit: GeneralizedUnit, streams: Streams, stride: int = 1) -> St
     r, t = streams
     kept = r if stride == 1 else F.conv2d(r, unit.shortcut.weight, stride=stride)
     residual = conv(r, unit.conv_rr) + conv(t, unit.conv_tr) + kept
-    return _norm(residual, unit.norm_r), _norm(conv(r, unit.conv_rt) + conv(t, unit.conv_tt), unit.norm_t)
+    return normalised(residual, unit.norm_r), normalised(conv(r, unit.conv_rt) + conv(t, unit.conv_tt), unit.norm_t)
 
 
 def _relu(streams: Streams) -> Streams:
@@ -255,23 +258,9 @@ def _difference(measured: Streams, wanted: Streams) -> float:
     return max(float((a - b).abs().max()) for a, b in zip(measured, wanted, strict=True))
 
 
-def _norm(x: Tensor, norm: nn.BatchNorm2d) -> Tensor:
-    values = norm.running_mean, norm.running_var, norm.weight, norm.bias
-    mean, variance, scale, shift = (value[:, None, None] for value in values)
-    return (x - mean) / (variance + 1e-5).sqrt() * scale + shift
-
-
-def _randomise(module: Module) -> Module:
-    """Draw every parameter and buffer, in float64, so that nothing is an identity by its initial value."""
-    for name, value in [*module.named_parameters(), *module.named_buffers()]:
-        if value.is_floating_point():
-            nn.init.uniform_(value, 0.5, 1.5) if name.endswith("running_var") else nn.init.normal_(value, std=0.5)
-    return module.double().eval()
-
-
 def _bare(unit: GeneralizedUnit) -> GeneralizedUnit:
     """A unit with random kernels and without normalisation."""
-    _randomise(unit).norm_r = unit.norm_t = nn.Identity()
+    randomise(unit).norm_r = unit.norm_t = nn.Identity()
     return unit
 
 

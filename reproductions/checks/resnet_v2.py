@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from reproductions.checks.measuring import count_parameters, distance, normalised, randomise
 from reproductions.layers import conv_bn
 from reproductions.resnet import BasicBlock, Block, Bottleneck, ResNet
 from reproductions.resnet import cifar_stem as original_cifar_stem
@@ -70,7 +71,7 @@ def excess_of_the_original() -> dict[str, int]:
     def excess(block: Callable[[int, int, int], nn.Module]) -> int:
         with torch.device("meta"):
             original = ResNet(original_cifar_stem(16), block, (16, 64, 128, 256), (18, 18, 18), classes=10)
-        return _parameters(original) - _parameters(_network("cifar-preresnet164"))
+        return count_parameters(original) - count_parameters(_network("cifar-preresnet164"))
 
     return {"normalised_projections": excess(Bottleneck), "bare_projections": excess(bare)}
 
@@ -80,22 +81,22 @@ def units() -> dict[str, float]:
     torch.manual_seed(0)
     x = torch.randn(2, 8, 9, 9, dtype=torch.float64)
     with torch.no_grad():
-        grouped = _randomise(bn_relu_conv(8, 4, 3, groups=2))
-        wanted = F.conv2d(_norm(x, grouped[0]).relu(), grouped[2].weight, groups=2)
-        differences = {"bn_relu_conv": _difference(grouped(x), wanted)}
+        grouped = randomise(bn_relu_conv(8, 4, 3, groups=2))
+        wanted = F.conv2d(normalised(x, grouped[0]).relu(), grouped[2].weight, groups=2)
+        differences = {"bn_relu_conv": distance(grouped(x), wanted)}
 
-        unit = _randomise(PreActBasic(8, 8, 1))
+        unit = randomise(PreActBasic(8, 8, 1))
         (norm, _), (first, *_, last) = unit.activation, unit.layers
-        branch = _conv(_norm(_conv(_norm(x, norm).relu(), first), unit.layers[1]).relu(), last)
-        differences["basic"] = _difference(unit(x), x + branch)
-        differences["basic_with_relu"] = _difference(unit(x), (x + branch).relu())
+        branch = _conv(normalised(_conv(normalised(x, norm).relu(), first), unit.layers[1]).relu(), last)
+        differences["basic"] = distance(unit(x), x + branch)
+        differences["basic_with_relu"] = distance(unit(x), (x + branch).relu())
 
-        unit = _randomise(PreActBottleneck(8, 16, 2))
-        start = _norm(x, unit.activation[0]).relu()
+        unit = randomise(PreActBottleneck(8, 16, 2))
+        start = normalised(x, unit.activation[0]).relu()
         a, norm_a, _, b, norm_b, _, c = unit.layers
-        branch = _conv(_norm(_conv(_norm(_conv(start, a, 2), norm_a).relu(), b), norm_b).relu(), c)
-        differences["bottleneck"] = _difference(unit(x), _conv(start, unit.shortcut, 2) + branch)
-        differences["bottleneck_from_x"] = _difference(unit(x), _conv(x, unit.shortcut, 2) + branch)
+        branch = _conv(normalised(_conv(normalised(_conv(start, a, 2), norm_a).relu(), b), norm_b).relu(), c)
+        differences["bottleneck"] = distance(unit(x), _conv(start, unit.shortcut, 2) + branch)
+        differences["bottleneck_from_x"] = distance(unit(x), _conv(x, unit.shortcut, 2) + branch)
 
     return differences
 
@@ -104,24 +105,24 @@ def activations() -> dict[str, float]:
     """Differences between the changed units of Table 1 and Figure 4 and their equations written out."""
     torch.manual_seed(0)
     x = torch.randn(2, 8, 9, 9, dtype=torch.float64)
-    block = _randomise(BasicBlock(8, 8, 1))
+    block = randomise(BasicBlock(8, 8, 1))
     first, norm, _, second, last_norm = block.layers
 
     def convolved(start: Tensor) -> Tensor:
-        return _conv(_norm(_conv(start, first), norm).relu(), second)
+        return _conv(normalised(_conv(start, first), norm).relu(), second)
 
     def changed(change: Callable[..., Block], *factors: float) -> Tensor:
         return change(deepcopy(block), *factors)(x)
 
     with torch.no_grad():
-        branch = _norm(convolved(x), last_norm)
+        branch = normalised(convolved(x), last_norm)
         return {
-            "scaled": _difference(changed(scaled, 0.5, 0.25), (0.5 * x + 0.25 * branch).relu()),
-            "scaled_shortcut": _difference(changed(scaled, 0.5), (0.5 * x + branch).relu()),
-            "bn_after_addition": _difference(changed(bn_after_addition), _norm(x + convolved(x), last_norm).relu()),
-            "relu_before_addition": _difference(changed(relu_before_addition), x + branch.relu()),
-            "relu_only_pre_activation": _difference(
-                changed(relu_only_pre_activation), x + _norm(convolved(x.relu()), last_norm)
+            "scaled": distance(changed(scaled, 0.5, 0.25), (0.5 * x + 0.25 * branch).relu()),
+            "scaled_shortcut": distance(changed(scaled, 0.5), (0.5 * x + branch).relu()),
+            "bn_after_addition": distance(changed(bn_after_addition), normalised(x + convolved(x), last_norm).relu()),
+            "relu_before_addition": distance(changed(relu_before_addition), x + branch.relu()),
+            "relu_only_pre_activation": distance(
+                changed(relu_only_pre_activation), x + normalised(convolved(x.relu()), last_norm)
             ),
         }
 
@@ -132,25 +133,25 @@ def network() -> dict[str, float]:
     ``normalised_stem`` is the usual slip: how much a normalisation and a ReLU behind the first layer would change.
     """
     torch.manual_seed(0)
-    network = _randomise(build("cifar-preresnet110"))
+    network = randomise(build("cifar-preresnet110"))
     x = torch.randn(2, 3, 8, 8, dtype=torch.float64)
 
     def written_out(y: Tensor) -> Tensor:
         for unit in (unit for stage in network.stages for unit in stage):
             a, norm, _, b = unit.layers
-            start = _norm(y, unit.activation[0]).relu()
+            start = normalised(y, unit.activation[0]).relu()
             if (stride := a.stride[0]) != 1:
                 y = _conv(start, unit.shortcut, stride)
-            y = y + _conv(_norm(_conv(start, a, stride), norm).relu(), b)
+            y = y + _conv(normalised(_conv(start, a, stride), norm).relu(), b)
         norm, *_, classifier = network.head
-        return _norm(y, norm).relu().mean((2, 3)) @ classifier.weight.T + classifier.bias
+        return normalised(y, norm).relu().mean((2, 3)) @ classifier.weight.T + classifier.bias
 
     with torch.no_grad():
         scores = network(x)
         y = _conv(x, network.stem)
         return {
-            "written_out": _difference(scores, written_out(y)) / float(scores.abs().max()),
-            "normalised_stem": _difference(scores, written_out(y.relu())) / float(scores.abs().max()),
+            "written_out": distance(scores, written_out(y)) / float(scores.abs().max()),
+            "normalised_stem": distance(scores, written_out(y.relu())) / float(scores.abs().max()),
         }
 
 
@@ -159,7 +160,7 @@ def sum_of_branches() -> dict[str, float]:
 
     def difference(unit: Callable[[], nn.Module]) -> float:
         torch.manual_seed(0)
-        stage = nn.Sequential(*(_randomise(unit()) for _ in range(10))).train()  # normalised by the batch
+        stage = nn.Sequential(*(randomise(unit()) for _ in range(10))).train()  # normalised by the batch
         features = [torch.randn(4, 8, 9, 9, dtype=torch.float64)]
         branches: list[Tensor] = []
         for block in stage:
@@ -168,7 +169,7 @@ def sum_of_branches() -> dict[str, float]:
             for block in stage:
                 features.append(block(features[-1]))
         return max(
-            _difference(features[deep], features[shallow] + torch.stack(branches[shallow:deep]).sum(0))
+            distance(features[deep], features[shallow] + torch.stack(branches[shallow:deep]).sum(0))
             for shallow, deep in combinations(range(11), 2)
         )
 
@@ -203,14 +204,14 @@ def silent_units() -> dict[str, float]:
     torch.manual_seed(0)
     x = torch.randn(2, 8, 9, 9, dtype=torch.float64)
     with torch.no_grad():
-        basic = _silence(_randomise(PreActBasic(8, 8, 1)))(x)
-        bottleneck = _silence(_randomise(PreActBottleneck(8, 8, 1)))(x)
-        original = _silence(_randomise(BasicBlock(8, 8, 1)))(x)
+        basic = _silence(randomise(PreActBasic(8, 8, 1)))(x)
+        bottleneck = _silence(randomise(PreActBottleneck(8, 8, 1)))(x)
+        original = _silence(randomise(BasicBlock(8, 8, 1)))(x)
     return {
-        "basic": _difference(basic, x),
-        "bottleneck": _difference(bottleneck, x),
-        "original": _difference(original, x.relu()),
-        "original_identity": _difference(original, x),
+        "basic": distance(basic, x),
+        "bottleneck": distance(bottleneck, x),
+        "original": distance(original, x.relu()),
+        "original_identity": distance(original, x),
     }
 
 
@@ -220,7 +221,7 @@ _COTANGENT = torch.randn(2, 4, 5, 5, dtype=torch.float64, generator=torch.Genera
 def _gradient(unit: Callable[[], PreActBlock | Block]) -> Tensor:
     """The gradient of the input of 50 units whose branches give nothing, for a fixed one of their output."""
     torch.manual_seed(0)
-    chain = nn.Sequential(*(_silence(_randomise(unit())) for _ in range(50)))
+    chain = nn.Sequential(*(_silence(randomise(unit())) for _ in range(50)))
     x = torch.randn(_COTANGENT.shape, dtype=torch.float64, requires_grad=True)
     (found,) = torch.autograd.grad(chain(x), x, _COTANGENT)
     return found
@@ -232,30 +233,8 @@ def _network(variant: str) -> ResNet:
         return build(variant).eval()
 
 
-def _parameters(network: nn.Module) -> int:
-    return sum(parameter.numel() for parameter in network.parameters())
-
-
 def _conv(x: Tensor, convolution: nn.Conv2d, stride: int = 1) -> Tensor:
     return F.conv2d(x, convolution.weight, stride=stride, padding=convolution.weight.shape[-1] // 2)
-
-
-def _norm(x: Tensor, norm: nn.BatchNorm2d) -> Tensor:
-    values = norm.running_mean, norm.running_var, norm.weight, norm.bias
-    mean, variance, scale, shift = (value[:, None, None] for value in values)
-    return (x - mean) / (variance + 1e-5).sqrt() * scale + shift
-
-
-def _difference(measured: Tensor, wanted: Tensor) -> float:
-    return float((measured - wanted).abs().max())
-
-
-def _randomise(module: Module) -> Module:
-    """Draw every parameter and buffer, in float64, so that nothing is an identity by its initial value."""
-    for name, value in [*module.named_parameters(), *module.named_buffers()]:
-        if value.is_floating_point():
-            nn.init.uniform_(value, 0.5, 1.5) if name.endswith("running_var") else nn.init.normal_(value, std=0.5)
-    return module.double().eval()
 
 
 def _silence(unit: Module) -> Module:

@@ -6,12 +6,19 @@ from functools import cache, partial
 from typing import TypeVar
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 from torch.nn import functional as F
-from torch.utils.flop_counter import FlopCounterMode
 
 from catalog.verify.training import Run, accuracy, cosine
 from reproductions import resnet
+from reproductions.checks.measuring import (
+    conv_then_norm,
+    count_macs,
+    count_parameters,
+    count_weights,
+    distance,
+    randomise,
+)
 from reproductions.layers import conv_bn_relu
 from reproductions.resnet import Bottleneck, ResNet
 from reproductions.resnext import VARIANTS, Aggregation, ResNeXtBlock, build, concatenated, summed
@@ -65,8 +72,8 @@ def equal_cost() -> dict[str, list[int]]:
     """Parameters and multiply-adds, for an image of 224, of the five networks of 50 layers."""
     networks = [_network(f"resnext50-{setting}") for setting in TEMPLATE]
     return {
-        "parameters": [_parameters(network) for network in networks],
-        "macs": [_macs(network, 224) for network in networks],
+        "parameters": [count_parameters(network) for network in networks],
+        "macs": [count_macs(network) for network in networks],
     }
 
 
@@ -79,7 +86,7 @@ def three_forms() -> dict[str, float]:
     """
     torch.manual_seed(0)
     cardinality, width, channels = 8, 4, 64
-    form_c = _randomise(ResNeXtBlock(channels, channels, 2, cardinality=cardinality, width=width * 256 // channels))
+    form_c = randomise(ResNeXtBlock(channels, channels, 2, cardinality=cardinality, width=width * 256 // channels))
     options = {"cardinality": cardinality, "width": width}
     form_a = summed(channels, channels, 2, **options).double().eval()
     form_b = concatenated(channels, channels, 2, **options).double().eval()
@@ -101,10 +108,10 @@ def three_forms() -> dict[str, float]:
                 form.train(mode == "training")
             wanted = f(x)
             scale = float(wanted.abs().max())
-            measured[f"summed_in_{mode}"] = _difference(form_a(x), wanted) / scale
-            measured[f"concatenated_in_{mode}"] = _difference(form_b(x), wanted) / scale
+            measured[f"summed_in_{mode}"] = distance(form_a(x), wanted) / scale
+            measured[f"concatenated_in_{mode}"] = distance(form_b(x), wanted) / scale
         own = sum(form_a[1](one(x)) for one in form_a[0])
-        measured["own_normalisation"] = _difference(own, wanted) / scale
+        measured["own_normalisation"] = distance(own, wanted) / scale
     return measured
 
 
@@ -115,14 +122,14 @@ def block_written_out() -> dict[str, float]:
     differences = {}
     with torch.no_grad():
         for name, outputs, stride in (("same", 64, 1), ("wider", 128, 1), ("halving", 128, 2)):
-            block = _randomise(ResNeXtBlock(64, outputs, stride, cardinality=4, width=32))
+            block = randomise(ResNeXtBlock(64, outputs, stride, cardinality=4, width=32))
             f = block.layers
-            y = _weigh(_weigh(x, f[:2]).relu(), f[3:5], stride, groups=4).relu()
-            y = _weigh(y, f[6:8])
-            shortcut = x if name == "same" else _weigh(x, block.shortcut, stride)
+            y = conv_then_norm(conv_then_norm(x, f[:2]).relu(), f[3:5], stride, groups=4).relu()
+            y = conv_then_norm(y, f[6:8])
+            shortcut = x if name == "same" else conv_then_norm(x, block.shortcut, stride)
             wanted = (y + shortcut).relu()
-            differences[name] = _difference(block(x), wanted) / float(wanted.abs().max())
-            early = _difference(block(x), (y.relu() + shortcut).relu()) / float(wanted.abs().max())
+            differences[name] = distance(block(x), wanted) / float(wanted.abs().max())
+            early = distance(block(x), (y.relu() + shortcut).relu()) / float(wanted.abs().max())
         differences["relu_before_addition"] = early
     return differences
 
@@ -137,9 +144,9 @@ def width_template() -> dict[str, int]:
     with torch.device("meta"):
         for name, (c, d) in TEMPLATE.items():
             grouped = ResNeXtBlock(256, 256, 1, cardinality=c, width=d).layers
-            measured[name] = _weights(grouped)
+            measured[name] = count_weights(grouped)
             measured[f"{name}_formula"] = c * (256 * d + 3 * 3 * d * d + d * 256)
-            measured[f"{name}_summed"] = _weights(summed(256, 256, 1, cardinality=c, width=d))
+            measured[f"{name}_summed"] = count_weights(summed(256, 256, 1, cardinality=c, width=d))
             measured[f"{name}_group_width"] = grouped[3].out_channels
     return measured
 
@@ -151,18 +158,18 @@ def cardinality_one() -> dict[str, float | int]:
     measured: dict[str, float | int] = {}
     with torch.no_grad():
         for name, outputs, stride in (("same", 256, 1), ("halving", 512, 2)):
-            bottleneck = _randomise(Bottleneck(256, outputs, stride, stride_in_1x1=False))
+            bottleneck = randomise(Bottleneck(256, outputs, stride, stride_in_1x1=False))
             block = ResNeXtBlock(256, outputs, stride, cardinality=1, width=64).double().eval()
             block.load_state_dict(bottleneck.state_dict())
-            measured[name] = _difference(block(x), bottleneck(x))
-    bottleneck = _randomise(Bottleneck(256, 512, 2))
+            measured[name] = distance(block(x), bottleneck(x))
+    bottleneck = randomise(Bottleneck(256, 512, 2))
     block.load_state_dict(bottleneck.state_dict())
     with torch.no_grad():
-        measured["stride_in_the_1x1"] = _difference(block(x), bottleneck(x))
+        measured["stride_in_the_1x1"] = distance(block(x), bottleneck(x))
     with torch.device("meta"):
         for layers in (50, 101):
-            measured[f"parameters_{layers}"] = _parameters(_network(f"resnext{layers}-1x64d"))
-            measured[f"resnet_{layers}"] = _parameters(resnet.build(f"resnet{layers}"))
+            measured[f"parameters_{layers}"] = count_parameters(_network(f"resnext{layers}-1x64d"))
+            measured[f"resnet_{layers}"] = count_parameters(resnet.build(f"resnet{layers}"))
     return measured
 
 
@@ -170,13 +177,13 @@ def block_diagonal() -> dict[str, float | int]:
     """The grouped 3x3 of a block with 8 branches against a dense one with zeros beside the blocks of its diagonal."""
     torch.manual_seed(0)
     cardinality, channels = 8, 32
-    grouped = _randomise(ResNeXtBlock(64, 64, 1, cardinality=cardinality, width=16)).layers[3]
+    grouped = randomise(ResNeXtBlock(64, 64, 1, cardinality=cardinality, width=16)).layers[3]
     dense = torch.zeros(channels, channels, 3, 3, dtype=torch.float64)
     with torch.no_grad():
         for rows in torch.arange(channels).chunk(cardinality):
             dense[rows[:, None], rows] = grouped.weight[rows]
         x = torch.randn(2, channels, 7, 7, dtype=torch.float64)
-        difference = _difference(grouped(x), F.conv2d(x, dense, padding=1))
+        difference = distance(grouped(x), F.conv2d(x, dense, padding=1))
     return {
         "difference": difference,
         "dense_over_grouped": dense.numel() // grouped.weight.numel(),
@@ -211,7 +218,7 @@ def depth_two() -> dict[str, float]:
         two = branches()
         three = branches(convolution(width, width), nn.ReLU())
         dense = as_one(three, convolution(cardinality * width, cardinality * width), nn.ReLU())
-        return {"two_layers": _difference(two(x), as_one(two)(x)), "three_layers": _difference(three(x), dense(x))}
+        return {"two_layers": distance(two(x), as_one(two)(x)), "three_layers": distance(three(x), dense(x))}
 
 
 @cache
@@ -220,45 +227,11 @@ def _network(variant: str) -> ResNet:
         return build(variant).eval()
 
 
-def _parameters(network: nn.Module) -> int:
-    return sum(parameter.numel() for parameter in network.parameters())
-
-
-def _weights(layers: nn.Module) -> int:
-    return sum(module.weight.numel() for module in layers.modules() if isinstance(module, nn.Conv2d))
-
-
-def _macs(network: nn.Module, side: int) -> int:
-    with FlopCounterMode(display=False) as counter:
-        network(torch.empty(1, 3, side, side, device="meta"))
-    return counter.get_total_flops() // 2
-
-
 def _copy(layer: nn.Module, source: nn.Module, channels: slice = slice(None)) -> None:
     """Take over these output channels of a layer."""
     theirs = source.state_dict()
     for name, value in layer.state_dict().items():
         value.copy_(theirs[name][channels] if value.ndim else theirs[name])
-
-
-def _weigh(x: Tensor, layers: nn.Sequential, stride: int = 1, groups: int = 1) -> Tensor:
-    """A convolution that keeps the size but for its stride, and batch normalisation in evaluation."""
-    convolution, norm = layers
-    weight = convolution.weight
-    x = F.conv2d(x, weight, stride=stride, padding=weight.shape[-1] // 2, groups=groups)
-    return F.batch_norm(x, norm.running_mean, norm.running_var, norm.weight, norm.bias)
-
-
-def _difference(measured: Tensor, wanted: Tensor) -> float:
-    return float((measured - wanted).abs().max())
-
-
-def _randomise(module: Module) -> Module:
-    """Draw every parameter and buffer, in float64, so that nothing is an identity by its initial value."""
-    for name, value in [*module.named_parameters(), *module.named_buffers()]:
-        if value.is_floating_point():
-            nn.init.uniform_(value, 0.5, 1.5) if name.endswith("running_var") else nn.init.normal_(value, std=0.5)
-    return module.double().eval()
 
 
 # --- Training --------------------------------------------------------------------------------------------------------

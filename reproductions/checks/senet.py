@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, TypeVar
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
-from torch.utils.flop_counter import FlopCounterMode
 
 from catalog.verify.training import Run, accuracy, cosine
+from reproductions.checks.measuring import conv_then_norm, count_macs, count_parameters, distance, randomise
 from reproductions.layers import conv_bn
 from reproductions.resnet import Block, Bottleneck, ResNet
 from reproductions.senet import VARIANTS, SEBlock, SENet154Block, build, resnext_32x4d, with_se
@@ -49,7 +49,10 @@ def excitation_widths() -> dict[str, list[int]]:
             stages = [{block.layers[-1].excite[layer].out_channels for block in s} for s in _network(variant).stages]
             widths[f"{variant}_{name}"] = [width for stage in stages for width in stage]
     for name, block in (("block", SEBlock(256)), ("module", with_se(Bottleneck)(64, 256, 1).layers[-1])):
-        widths[f"{name}_by_default"] = [*(block.excite[layer].out_channels for layer in (0, 2)), _parameters(block)]
+        widths[f"{name}_by_default"] = [
+            *(block.excite[layer].out_channels for layer in (0, 2)),
+            count_parameters(block),
+        ]
     return widths
 
 
@@ -83,8 +86,8 @@ def feature_maps() -> dict[str, list[int]]:
 
 def additional_parameters() -> dict[str, float | int]:
     """What SE-ResNet-50 has more than ResNet-50, and Equation 5."""
-    extra, plain = _se_weights("seresnet50"), _parameters(_network("resnet50"))
-    total = _parameters(_network("seresnet50")) - plain
+    extra, plain = _se_weights("seresnet50"), count_parameters(_network("resnet50"))
+    total = count_parameters(_network("seresnet50")) - plain
     return {
         "formula": _formula(16),
         "weights": sum(extra),
@@ -109,13 +112,13 @@ def weights_by_stage() -> dict[str, float | int]:
     without = sum(stages[:-1])
     return {f"stage_{number}": weights for number, weights in enumerate(stages, start=2)} | {
         "share_of_the_last": stages[-1] / sum(stages),
-        "increase_without_the_last": without / _parameters(_network("resnet50")),
+        "increase_without_the_last": without / count_parameters(_network("resnet50")),
     }
 
 
 def cost() -> dict[str, float | int]:
     """Multiply-adds for one image of 224, and with one operation for each element that is squeezed or scaled."""
-    plain, layers = _macs(_network("resnet50")), _macs(_network("seresnet50"))
+    plain, layers = count_macs(_network("resnet50")), count_macs(_network("seresnet50"))
     sizes = []
 
     def note(_: nn.Module, inputs: tuple[Tensor, ...]) -> None:
@@ -142,7 +145,7 @@ def no_squeeze() -> dict[str, int]:
     for module in network.modules():
         if isinstance(module, SEBlock):
             module.squeeze = nn.Identity()
-    return {"macs": _macs(network), "parameters": _parameters(network)}
+    return {"macs": count_macs(network), "parameters": count_parameters(network)}
 
 
 def equations() -> dict[str, float]:
@@ -152,13 +155,13 @@ def equations() -> dict[str, float]:
     with torch.no_grad():
         u = torch.randn(2, 32, 5, 7, dtype=torch.float64)
         for bias in (True, False):
-            block = _randomise(SEBlock(32, 4, bias=bias))
-            differences["with_biases" if bias else "without_biases"] = _difference(block(u), u * _gate(block, u))
-        block = _randomise(SEBlock(32, 4))
+            block = randomise(SEBlock(32, 4, bias=bias))
+            differences["with_biases" if bias else "without_biases"] = distance(block(u), u * _gate(block, u))
+        block = randomise(SEBlock(32, 4))
         maximum = _gate(block, u, squeeze=lambda maps: maps.amax((2, 3)))
-        differences["max_squeeze"] = _difference(block(u), u * maximum)
-        differences["tanh_gate"] = _difference(block(u), u * _gate(block, u, gate=torch.tanh))
-        differences["no_bottleneck_relu"] = _difference(block(u), u * _gate(block, u, between=lambda z: z))
+        differences["max_squeeze"] = distance(block(u), u * maximum)
+        differences["tanh_gate"] = distance(block(u), u * _gate(block, u, gate=torch.tanh))
+        differences["no_bottleneck_relu"] = distance(block(u), u * _gate(block, u, between=lambda z: z))
     return differences
 
 
@@ -168,7 +171,7 @@ def gate() -> dict[str, float]:
     ``without_squeeze`` is how much the gate would vary over positions if its layers saw each pixel alone.
     """
     torch.manual_seed(0)
-    block = _randomise(SEBlock(32, 4))
+    block = randomise(SEBlock(32, 4))
     u = torch.rand(2, 32, 6, 6, dtype=torch.float64) + 0.5
     order = torch.randperm(36)
     with torch.no_grad():
@@ -181,8 +184,8 @@ def gate() -> dict[str, float]:
         "over_positions": float((ratio.amax((2, 3)) - ratio.amin((2, 3))).max()),
         "smallest": float(ratio.min()),
         "largest": float(ratio.max()),
-        "permutation": _difference(shuffled, (u * ratio).flatten(2)[:, :, order]),
-        "between_images": _difference(per_image[0], per_image[1]),
+        "permutation": distance(shuffled, (u * ratio).flatten(2)[:, :, order]),
+        "between_images": distance(per_image[0], per_image[1]),
         "without_squeeze": float((local.amax((2, 3)) - local.amin((2, 3))).max()),
     }
 
@@ -195,9 +198,9 @@ def open_and_half_open() -> dict[str, float]:
     u = torch.randn(2, 32, 6, 6, dtype=torch.float64)
     with torch.no_grad():
         nn.init.constant_(block.excite[2].bias, 20)
-        identity = _difference(block(u), u)
+        identity = distance(block(u), u)
         nn.init.constant_(block.excite[2].bias, 0)
-        return {"identity": identity, "half": _difference(block(u), u / 2)}
+        return {"identity": identity, "half": distance(block(u), u / 2)}
 
 
 def modules() -> dict[str, float]:
@@ -209,15 +212,15 @@ def modules() -> dict[str, float]:
     with torch.no_grad():
         for name, part in parts.items():
             for place, outputs, stride in (("first", 128, 1), ("wider", 256, 1), ("halving", 256, 2)):
-                block = _randomise(with_se(part, 4)(128, outputs, stride))
+                block = randomise(with_se(part, 4)(128, outputs, stride))
                 branch, shortcut = _written_out(name, block, x, stride)
                 wanted = (branch * _gate(block.layers[-1], branch) + shortcut).relu()
-                differences[f"{name}_{place}"] = _difference(block(x), wanted) / float(wanted.abs().max())
+                differences[f"{name}_{place}"] = distance(block(x), wanted) / float(wanted.abs().max())
         total = branch + shortcut
         after = total.relu() * _gate(block.layers[-1], total.relu())
         on_shortcut = (branch + shortcut * _gate(block.layers[-1], shortcut)).relu()
-        differences["after_the_addition"] = _difference(block(x), after) / float(wanted.abs().max())
-        differences["on_the_shortcut"] = _difference(block(x), on_shortcut) / float(wanted.abs().max())
+        differences["after_the_addition"] = distance(block(x), after) / float(wanted.abs().max())
+        differences["on_the_shortcut"] = distance(block(x), on_shortcut) / float(wanted.abs().max())
     return differences
 
 
@@ -231,14 +234,14 @@ def stems() -> dict[str, float]:
     differences = {}
     with torch.no_grad():
         for name, variant in (("resnet", "seresnet50"), ("senet154", "senet154")):
-            stem = _randomise(_stem(variant))
+            stem = randomise(_stem(variant))
             y = x
             for position in range(0, len(stem) - 1, 3):
-                y = _weigh(y, stem[position : position + 2], 2 if position == 0 else 1).relu()
+                y = conv_then_norm(y, stem[position : position + 2], 2 if position == 0 else 1).relu()
             padded = F.max_pool2d(y, 3, stride=2, padding=1)
             unpadded = F.max_pool2d(F.pad(y, (0, 1, 0, 1)), 3, stride=2)  # zeros, which no maximum of a ReLU misses
-            differences[name] = _difference(stem(x), unpadded)
-            differences[f"{name}_padded_pool"] = _difference(stem(x), padded)
+            differences[name] = distance(stem(x), unpadded)
+            differences[f"{name}_padded_pool"] = distance(stem(x), padded)
     return differences
 
 
@@ -284,16 +287,6 @@ def _formula(ratio: int) -> int:
     return 2 * sum(blocks * channels**2 for blocks, channels in ((3, 256), (4, 512), (6, 1024), (3, 2048))) // ratio
 
 
-def _parameters(network: nn.Module) -> int:
-    return sum(parameter.numel() for parameter in network.parameters())
-
-
-def _macs(network: nn.Module) -> int:
-    with FlopCounterMode(display=False) as counter:
-        network(torch.empty(1, 3, 224, 224, device="meta"))
-    return counter.get_total_flops() // 2
-
-
 def _mean(maps: Tensor) -> Tensor:
     return maps.mean((2, 3))
 
@@ -315,30 +308,10 @@ def _written_out(name: str, block: Block, x: Tensor, stride: int) -> tuple[Tenso
     """Branch without its SE block, and shortcut, by functions alone."""
     first, second, groups = {"resnet": (stride, 1, 1), "resnext": (1, stride, 32), "senet154": (1, stride, 64)}[name]
     f = block.layers
-    y = _weigh(x, f[:2], first).relu()
-    y = _weigh(y, f[3:5], second, groups).relu()
+    y = conv_then_norm(x, f[:2], first).relu()
+    y = conv_then_norm(y, f[3:5], second, groups=groups).relu()
     same = isinstance(block.shortcut, nn.Identity)
-    return _weigh(y, f[6:8]), x if same else _weigh(x, block.shortcut, stride)
-
-
-def _weigh(x: Tensor, layers: nn.Sequential, stride: int = 1, groups: int = 1) -> Tensor:
-    """A convolution that keeps the size but for its stride, and batch normalisation in evaluation."""
-    convolution, norm = layers
-    weight = convolution.weight
-    x = F.conv2d(x, weight, stride=stride, padding=weight.shape[-1] // 2, groups=groups)
-    return F.batch_norm(x, norm.running_mean, norm.running_var, norm.weight, norm.bias)
-
-
-def _difference(measured: Tensor, wanted: Tensor) -> float:
-    return float((measured - wanted).abs().max())
-
-
-def _randomise(module: Module) -> Module:
-    """Draw every parameter and buffer, in float64, so that nothing is an identity by its initial value."""
-    for name, value in [*module.named_parameters(), *module.named_buffers()]:
-        if value.is_floating_point():
-            nn.init.uniform_(value, 0.5, 1.5) if name.endswith("running_var") else nn.init.normal_(value, std=0.5)
-    return module.double().eval()
+    return conv_then_norm(y, f[6:8]), x if same else conv_then_norm(x, block.shortcut, stride)
 
 
 # --- Training --------------------------------------------------------------------------------------------------------

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, TypeVar
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
-from torch.utils.flop_counter import FlopCounterMode
 
 from catalog.verify.training import cosine, outputs
+from reproductions.checks.measuring import conv_then_norm, count_macs, count_parameters, distance, randomise
 from reproductions.layers import conv_bn_relu
 from reproductions.resnet import ResNet, imagenet_stem
 from reproductions.senet import resnext_32x4d
@@ -38,7 +38,7 @@ def cost_with_selection() -> dict[str, int]:
 
         network = _network(variant)
         hooks = [m.squeeze.register_forward_pre_hook(note) for m in network.modules() if isinstance(m, SKConv)]
-        macs = _macs(network)
+        macs = count_macs(network)
         for hook in hooks:
             hook.remove()
         measured |= {f"{variant}_elements": sum(elements), variant: macs + 2 * sum(elements)}
@@ -74,12 +74,12 @@ def over_resnext() -> dict[str, float | int]:
     """Parameters and multiply-accumulates of ResNeXt-50, and how many times as many SKNet-50 has."""
     with torch.device("meta"):
         resnext = ResNet(imagenet_stem(64), resnext_32x4d, (64, 256, 512, 1024, 2048), (3, 4, 6, 3), 1000).eval()
-    parameters, macs = _parameters(resnext), _macs(resnext)
+    parameters, macs = count_parameters(resnext), count_macs(resnext)
     return {
         "resnext_parameters": parameters,
         "resnext_macs": macs,
-        "parameters": _parameters(_network("sknet50")) / parameters - 1,
-        "macs": _macs(_network("sknet50")) / macs - 1,
+        "parameters": count_parameters(_network("sknet50")) / parameters - 1,
+        "macs": count_macs(_network("sknet50")) / macs - 1,
     }
 
 
@@ -95,12 +95,12 @@ def convex_combination() -> dict[str, float]:
         x = torch.randn(3, 64, 7, 7, dtype=torch.float64)
         with torch.no_grad():
             weights = convolution.attention(x)
-        measured[f"sum_of_{paths}"] = _difference(weights.sum(1), torch.ones(3, 64))
+        measured[f"sum_of_{paths}"] = distance(weights.sum(1), torch.ones(3, 64))
         measured[f"smallest_of_{paths}"] = float(weights.min())
         if paths == 2:
             first, second = logits[-1].flatten(1).split(64, dim=1)  # a block of channels for each path
-            measured["sigmoid"] = _difference(weights[:, 0], torch.sigmoid(first - second))
-            measured["over_channels"] = _difference(weights.sum(2), torch.ones(3, 2))
+            measured["sigmoid"] = distance(weights[:, 0], torch.sigmoid(first - second))
+            measured["over_channels"] = distance(weights.sum(2), torch.ones(3, 2))
     return measured
 
 
@@ -112,7 +112,7 @@ def equal_paths() -> dict[str, float]:
     torch.manual_seed(0)
     measured = {}
     for name in ("full_kernels", "centres"):
-        convolution = _randomise(SKConv(64))
+        convolution = randomise(SKConv(64))
         first, second = convolution.paths
         second.load_state_dict(first.state_dict())
         x = torch.randn(3, 64, 7, 7, dtype=torch.float64)
@@ -122,7 +122,7 @@ def equal_paths() -> dict[str, float]:
                     taps = torch.zeros(3, 3, dtype=torch.float64)
                     taps[1, 1] = 1
                     path[0].weight.mul_(taps)
-            measured[name] = _difference(convolution(x), first(x))
+            measured[name] = distance(convolution(x), first(x))
             weights = convolution.attention(x)
         measured[f"{name}_spread_of_weights"] = float(weights.max() - weights.min())
     return measured
@@ -131,7 +131,7 @@ def equal_paths() -> dict[str, float]:
 def dilated_kernels() -> dict[str, int | list[int]]:
     """What an impulse reaches through each path: side, number of pixels; and the parameters of each path."""
     torch.manual_seed(0)
-    convolution = _randomise(SKConv(32, paths=3))
+    convolution = randomise(SKConv(32, paths=3))
     impulse = torch.zeros(1, 32, 15, 15, dtype=torch.float64)
     impulse[:, :, 7, 7] = 1
     measured: dict[str, list[int]] = {"sides": [], "taps": [], "parameters": []}
@@ -139,7 +139,7 @@ def dilated_kernels() -> dict[str, int | list[int]]:
         reached = path[0](impulse).abs().sum((0, 1)).nonzero()
         measured["sides"].append(int(reached.amax(0)[0] - reached.amin(0)[0]) + 1)
         measured["taps"].append(len(reached))
-        measured["parameters"].append(_parameters(path))
+        measured["parameters"].append(count_parameters(path))
     return measured
 
 
@@ -150,30 +150,30 @@ def equations() -> dict[str, float]:
     x = torch.randn(3, 64, 9, 9, dtype=torch.float64)
     with torch.no_grad():
         for name, paths, stride in (("two_paths", 2, 1), ("three_paths", 3, 1), ("halving", 2, 2)):
-            convolution = _randomise(SKConv(64, paths=paths, groups=8, reduction=4, least=8, stride=stride))
-            measured[name] = _difference(convolution(x), _written_out(convolution, x, stride))
-            measured[f"{name}_attention"] = _difference(convolution.attention(x), _weights(convolution, x, stride))
-        convolution = _randomise(SKConv(64))
+            convolution = randomise(SKConv(64, paths=paths, groups=8, reduction=4, least=8, stride=stride))
+            measured[name] = distance(convolution(x), _written_out(convolution, x, stride))
+            measured[f"{name}_attention"] = distance(convolution.attention(x), _weights(convolution, x, stride))
+        convolution = randomise(SKConv(64))
         y = convolution(x)
-        measured["by_default"] = _difference(y, _written_out(convolution, x))
-        measured["maximum_for_mean"] = _difference(y, _written_out(convolution, x, mean=lambda u: u.amax((2, 3))))
-        measured["softmax_over_channels"] = _difference(y, _written_out(convolution, x, axis=2))
-        measured["plain_sum"] = _difference(y, torch.stack(_paths(convolution, x)).sum(0))
+        measured["by_default"] = distance(y, _written_out(convolution, x))
+        measured["maximum_for_mean"] = distance(y, _written_out(convolution, x, mean=lambda u: u.amax((2, 3))))
+        measured["softmax_over_channels"] = distance(y, _written_out(convolution, x, axis=2))
+        measured["plain_sum"] = distance(y, torch.stack(_paths(convolution, x)).sum(0))
     return measured
 
 
 def selection_is_global() -> dict[str, float]:
     """How the weights of the paths change with the order of the pixels of what the paths give, and with the image."""
     torch.manual_seed(0)
-    convolution = _randomise(SKConv(64))
+    convolution = randomise(SKConv(64))
     x = torch.randn(2, 64, 6, 6, dtype=torch.float64)
     with torch.no_grad():
         maps = convolution.split(x)
         weights = convolution.fuse(maps)
         shuffled = maps.flatten(3)[..., torch.randperm(36)].view_as(maps)
         return {
-            "other_order": _difference(convolution.fuse(shuffled), weights),
-            "other_image": _difference(weights[0], weights[1]),
+            "other_order": distance(convolution.fuse(shuffled), weights),
+            "other_image": distance(weights[0], weights[1]),
         }
 
 
@@ -184,11 +184,11 @@ def units() -> dict[str, float]:
     x = torch.randn(2, 256, 9, 9, dtype=torch.float64)
     with torch.no_grad():
         for name, outputs, stride in (("same", 256, 1), ("wider", 512, 1), ("halving", 512, 2)):
-            unit = _randomise(SKUnit(256, outputs, stride))
+            unit = randomise(SKUnit(256, outputs, stride))
             f, same = unit.layers, isinstance(unit.shortcut, nn.Identity)
-            y = _written_out(f[3], _weigh(x, f[:2]).relu(), stride)
-            wanted = (_weigh(y, f[4:]) + (x if same else _weigh(x, unit.shortcut, stride))).relu()
-            measured[name] = _difference(unit(x), wanted) / float(wanted.abs().max())
+            y = _written_out(f[3], conv_then_norm(x, f[:2]).relu(), stride)
+            wanted = (conv_then_norm(y, f[4:]) + (x if same else conv_then_norm(x, unit.shortcut, stride))).relu()
+            measured[name] = distance(unit(x), wanted) / float(wanted.abs().max())
     return measured
 
 
@@ -198,19 +198,9 @@ def _network(variant: str) -> ResNet:
         return build(variant).eval()
 
 
-def _parameters(network: nn.Module) -> int:
-    return sum(parameter.numel() for parameter in network.parameters())
-
-
-def _macs(network: nn.Module) -> int:
-    with FlopCounterMode(display=False) as counter:
-        network(torch.empty(1, 3, 224, 224, device="meta"))
-    return counter.get_total_flops() // 2
-
-
 def _with_logits(paths: int) -> tuple[SKConv, list[Tensor]]:
     """A random SK convolution, and where the logits of its calls go."""
-    convolution = _randomise(SKConv(64, paths=paths))
+    convolution = randomise(SKConv(64, paths=paths))
     logits: list[Tensor] = []
     convolution.select.register_forward_hook(lambda _, __, output: logits.append(output))
     return convolution, logits
@@ -221,7 +211,10 @@ def _mean(u: Tensor) -> Tensor:
 
 
 def _paths(convolution: SKConv, x: Tensor, stride: int = 1) -> list[Tensor]:
-    return [_weigh(x, path[:2], stride, dilation).relu() for dilation, path in enumerate(convolution.paths, start=1)]
+    return [
+        conv_then_norm(x, path[:2], stride, dilation, groups=x.shape[1] // path[0].weight.shape[1]).relu()
+        for dilation, path in enumerate(convolution.paths, start=1)
+    ]
 
 
 def _weights(
@@ -229,7 +222,7 @@ def _weights(
 ) -> Tensor:
     """The weights of the paths, (batch, paths, channels), by functions alone."""
     u = torch.stack(_paths(convolution, x, stride)).sum(0)
-    z = _weigh(mean(u)[:, :, None, None], convolution.compact[:2]).relu().flatten(1)
+    z = conv_then_norm(mean(u)[:, :, None, None], convolution.compact[:2]).relu().flatten(1)
     logits = [F.linear(z, block.flatten(1)) for block in convolution.select.weight.split(x.shape[1])]
     powers = torch.stack(logits, dim=1).exp()
     return powers / powers.sum(axis, keepdim=True)
@@ -240,26 +233,6 @@ def _written_out(
 ) -> Tensor:
     weights = _weights(convolution, x, stride, mean, axis)[..., None, None].unbind(1)
     return torch.stack([w * path for w, path in zip(weights, _paths(convolution, x, stride), strict=True)]).sum(0)
-
-
-def _weigh(x: Tensor, layers: nn.Sequential, stride: int = 1, dilation: int = 1) -> Tensor:
-    """A convolution that keeps the size but for its stride, and batch normalisation in evaluation."""
-    weight, norm = layers[0].weight, layers[1]
-    padding = dilation * (weight.shape[-1] // 2)
-    x = F.conv2d(x, weight, None, stride, padding, dilation, x.shape[1] // weight.shape[1])
-    return F.batch_norm(x, norm.running_mean, norm.running_var, norm.weight, norm.bias)
-
-
-def _difference(measured: Tensor, wanted: Tensor) -> float:
-    return float((measured - wanted).abs().max())
-
-
-def _randomise(module: Module) -> Module:
-    """Draw every parameter and buffer, in float64, so that nothing is an identity by its initial value."""
-    for name, value in [*module.named_parameters(), *module.named_buffers()]:
-        if value.is_floating_point():
-            nn.init.uniform_(value, 0.5, 1.5) if name.endswith("running_var") else nn.init.normal_(value, std=0.5)
-    return module.double().eval()
 
 
 # --- Training --------------------------------------------------------------------------------------------------------

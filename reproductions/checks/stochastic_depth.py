@@ -11,10 +11,10 @@ from unittest.mock import patch
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
-from torch.utils.flop_counter import FlopCounterMode
 
 from catalog.verify.training import Run, accuracy
 from reproductions import resnet, stochastic_depth
+from reproductions.checks.measuring import conv_then_norm, count_macs, distance, randomise
 from reproductions.layers import conv_bn
 from reproductions.resnet import BasicBlock, ResNet, option_b
 from reproductions.stochastic_depth import VARIANTS, ResidualDrop, build, pooled_shortcut
@@ -79,7 +79,7 @@ def dropped_block() -> dict[str, float]:
     for name, survival in (("dropped", 0.0), ("kept", 1.0)):
         torch.manual_seed(0)
         calls: list[nn.Module] = []
-        block = _randomise(ResidualDrop(4, 8, 2, survival=survival)).train()
+        block = randomise(ResidualDrop(4, 8, 2, survival=survival)).train()
         for layer in block.layers:
             layer.register_forward_hook(lambda layer, *_, calls=calls: calls.append(layer))
         x = torch.randn(2, 4, 6, 6, dtype=torch.float64, requires_grad=True)
@@ -89,19 +89,19 @@ def dropped_block() -> dict[str, float]:
         measured[f"{name}_calls"] = len(calls)
         measured[f"{name}_gradient"] = max(gradients, default=0.0)
         measured[f"{name}_updates_of_averages"] = int(block.layers[1].num_batches_tracked)
-        measured[f"{name}_difference"] = _difference(y, block.shortcut(x).relu())
-    return measured | {"without_relu": _difference(y, y - block.shortcut(x).clamp(max=0))}
+        measured[f"{name}_difference"] = distance(y, block.shortcut(x).relu())
+    return measured | {"without_relu": distance(y, y - block.shortcut(x).clamp(max=0))}
 
 
 def one_gate_a_batch() -> dict[str, int | float]:
     """Eight equal images in 50 training passes through one block: differences within a batch, and outcomes overall."""
     torch.manual_seed(0)
-    block = _frozen(_randomise(ResidualDrop(4, 4, 1, survival=0.5)))
+    block = _frozen(randomise(ResidualDrop(4, 4, 1, survival=0.5)))
     x = torch.randn(1, 4, 5, 5, dtype=torch.float64).expand(8, -1, -1, -1)
     with torch.no_grad():
         outputs = [block(x) for _ in range(50)]
     return {
-        "within_a_batch": max(_difference(y, y[:1]) for y in outputs),
+        "within_a_batch": max(distance(y, y[:1].expand_as(y)) for y in outputs),
         "outcomes": len(torch.stack([y[0] for y in outputs]).unique(dim=0)),
     }
 
@@ -113,7 +113,7 @@ def test_time() -> dict[str, float]:
     the differences between training, test and the block of ResNet with the same weights.
     """
     torch.manual_seed(0)
-    block = _frozen(_randomise(ResidualDrop(4, 4, 1, survival=0.3)))
+    block = _frozen(randomise(ResidualDrop(4, 4, 1, survival=0.3)))
     block.relu = nn.Identity()
     x = torch.randn(2, 4, 5, 5, dtype=torch.float64)
     with torch.no_grad():
@@ -122,15 +122,15 @@ def test_time() -> dict[str, float]:
         weighed = block.eval()(x)
         block.survival = 1.0
         unweighed = block(x)
-        sure = _frozen(_randomise(ResidualDrop(4, 4, 1, survival=1.0)))
+        sure = _frozen(randomise(ResidualDrop(4, 4, 1, survival=1.0)))
         plain = BasicBlock(4, 4, 1).double().eval()
         plain.load_state_dict(sure.state_dict())
         training = sure(x)
         return {
             "weighed": float(((mean - weighed) / error).abs().max()),
             "unweighed": float(((mean - unweighed) / error).abs().min()),
-            "sure_training": _difference(training, plain(x)),
-            "sure_test": _difference(sure.eval()(x), plain(x)),
+            "sure_training": distance(training, plain(x)),
+            "sure_test": distance(sure.eval()(x), plain(x)),
         }
 
 
@@ -141,14 +141,14 @@ def constant_depth() -> dict[str, float]:
     plain = resnet.build("cifar-resnet20")
     for number, (inputs, outputs) in ((1, (16, 32)), (2, (32, 64))):
         plain.stages[number][0].shortcut = pooled_shortcut(inputs, outputs, 2)
-    _randomise(plain).train()
+    randomise(plain).train()
     differences = {}
     with torch.no_grad():
         for name, last in (("constant", 1.0), ("stochastic", 0.5)):
             network = build("resnet20", last_survival=last).double().train()
             network.load_state_dict(plain.state_dict())
             wanted = plain(x)
-            differences[name] = max(_difference(network(x), wanted) for _ in range(5)) / float(wanted.abs().max())
+            differences[name] = max(distance(network(x), wanted) for _ in range(5)) / float(wanted.abs().max())
     return differences
 
 
@@ -162,9 +162,9 @@ def transition() -> dict[str, float]:
     return {
         "channels": y.shape[1],
         "side": y.shape[2],
-        "first_channels": _difference(y[:, :16], means),
+        "first_channels": distance(y[:, :16], means),
         "new_channels": float(y[:, 16:].abs().max()),
-        "subsampled": _difference(y[:, :16], x[:, :, ::2, ::2]),
+        "subsampled": distance(y[:, :16], x[:, :, ::2, ::2]),
         "parameters": sum(parameter.numel() for parameter in shortcut.parameters()),
     }
 
@@ -176,7 +176,7 @@ def networks() -> dict[str, float]:
     by probabilities that are counted by layers, and ``from_zero`` counts the blocks from 0.
     """
     torch.manual_seed(0)
-    network = _randomise(build("resnet20"))
+    network = randomise(build("resnet20"))
     blocks = _blocks(network)
     x = torch.randn(2, 3, 32, 32, dtype=torch.float64)
     linear = [1 - number / 9 * 0.5 for number in range(1, 10)]
@@ -190,11 +190,11 @@ def networks() -> dict[str, float]:
             "by_layer": [1 - (2 * number) / 19 * 0.5 for number in range(1, 10)],
             "from_zero": [1 - number / 9 * 0.5 for number in range(9)],
         }
-        differences = {name: _difference(y, _written_out(network, x, weights)) for name, weights in others.items()}
+        differences = {name: distance(y, _written_out(network, x, weights)) for name, weights in others.items()}
         for block, weight in zip(blocks, halved, strict=True):
             block.survival = weight
             _frozen(block)
-        differences["training"] = _difference(network(x), _written_out(network, x, halved))
+        differences["training"] = distance(network(x), _written_out(network, x, halved))
     return {name: difference / largest for name, difference in differences.items()}
 
 
@@ -202,11 +202,11 @@ def training_cost() -> dict[str, float | int]:
     """Multiply-adds of the 110-layer network, and the share of blocks and of multiply-adds that training expects."""
     network = _network("resnet110")
     x = torch.empty(1, 3, 32, 32, device="meta")
-    full = expected = _macs(network, x)
+    full = expected = count_macs(network, x.shape[1:])
     x = network.stem(x)
     blocks = _blocks(network)
     for block in blocks:
-        expected -= (1 - block.survival) * _macs(block, x)
+        expected -= (1 - block.survival) * count_macs(block, x.shape[1:])
         x = block(x)
     share = sum(block.survival for block in blocks) / len(blocks)
     return {"full": full, "share_of_blocks": share, "share_of_cost": expected / full, "saved": 1 - share}
@@ -248,16 +248,16 @@ def pytorchcv() -> dict[str, float]:
         measured = {"schedule": max(abs(p - q) for p, q in zip(survivals, lives, strict=True))}
         for block, survival in zip(blocks, survivals, strict=True):
             block.survival = survival
-        measured["undivided"] = _difference(ours(images), theirs(images)) / largest
+        measured["undivided"] = distance(ours(images), theirs(images)) / largest
         for block in blocks:
             block.layers[-1].weight /= block.survival
             block.layers[-1].bias /= block.survival
-        measured["test"] = _difference(ours(images), theirs(images)) / largest
+        measured["test"] = distance(ours(images), theirs(images)) / largest
         for block, gate in zip(blocks, gates, strict=True):
             block.survival = float(gate)
         with patch("torch.bernoulli", side_effect=[torch.tensor([float(gate)]) for gate in gates]):
             wanted = theirs.train()(images)
-        measured["training"] = _difference(ours.train()(images), wanted) / float(wanted.abs().max())
+        measured["training"] = distance(ours.train()(images), wanted) / float(wanted.abs().max())
     return measured
 
 
@@ -271,46 +271,21 @@ def _blocks(network: nn.Module) -> list[ResidualDrop]:
     return [module for module in network.modules() if isinstance(module, ResidualDrop)]
 
 
-def _macs(network: nn.Module, x: Tensor) -> int:
-    with FlopCounterMode(display=False) as counter:
-        network(x)
-    return counter.get_total_flops() // 2
-
-
 def _written_out(network: ResNet, x: Tensor, weights: list[float]) -> Tensor:
     """The network by functions alone, each branch times its weight."""
-    y = _weigh(x, network.stem[:2]).relu()
+    y = conv_then_norm(x, network.stem[:2]).relu()
     for number, (block, weight) in enumerate(zip(_blocks(network), weights, strict=True)):
         stride = 2 if number in (3, 6) else 1
         kept = y if stride == 1 else torch.cat([F.avg_pool2d(y, 2), torch.zeros_like(F.avg_pool2d(y, 2))], 1)
         f = block.layers
-        y = (weight * _weigh(_weigh(y, f[:2], stride).relu(), f[3:]) + kept).relu()
+        y = (weight * conv_then_norm(conv_then_norm(y, f[:2], stride).relu(), f[3:]) + kept).relu()
     return F.linear(y.mean((2, 3)), network.head[-1].weight, network.head[-1].bias)
-
-
-def _weigh(x: Tensor, layers: nn.Sequential, stride: int = 1) -> Tensor:
-    """A 3x3 convolution and batch normalisation in evaluation, by functions alone."""
-    convolution, norm = layers
-    x = F.conv2d(x, convolution.weight, stride=stride, padding=1)
-    return F.batch_norm(x, norm.running_mean, norm.running_var, norm.weight, norm.bias)
 
 
 def _frozen(block: ResidualDrop) -> ResidualDrop:
     """In training, but with normalisation by its averages."""
     block.train().layers.eval()
     return block
-
-
-def _difference(measured: Tensor, wanted: Tensor) -> float:
-    return float((measured - wanted).detach().abs().max())
-
-
-def _randomise(module: Module) -> Module:
-    """Draw every parameter and buffer, in float64, so that nothing is an identity by its initial value."""
-    for name, value in [*module.named_parameters(), *module.named_buffers()]:
-        if value.is_floating_point():
-            nn.init.uniform_(value, 0.5, 1.5) if name.endswith("running_var") else nn.init.normal_(value, std=0.5)
-    return module.double().eval()
 
 
 # --- Training --------------------------------------------------------------------------------------------------------

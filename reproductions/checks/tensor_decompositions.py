@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
+from reproductions.checks.measuring import distance
 from reproductions.tensor_decompositions import (
     CP,
     cp_als,
@@ -42,10 +43,6 @@ def _generator(seed: int) -> Callable[..., Tensor]:
     return lambda *size: torch.randn(*size, dtype=torch.float64, generator=generator)
 
 
-def _difference(a: Tensor, b: Tensor) -> float:
-    return (a - b).abs().max().item() if a.shape == b.shape else inf
-
-
 def _relative(a: Tensor, b: Tensor) -> float:
     return ((a - b).norm() / b.norm()).item()
 
@@ -68,7 +65,7 @@ def worked_unfoldings() -> Named:
     matrices = [unfold(x, mode) for mode in range(3)]
     rows: Named = {f"row_{mode + 1}": matrix[0].tolist() for mode, matrix in enumerate(matrices)}
     shapes: Named = {f"shape_{mode + 1}": list(matrix.shape) for mode, matrix in enumerate(matrices)}
-    folded = [_difference(fold(matrix, mode, x.shape), x) for mode, matrix in enumerate(matrices)]
+    folded = [distance(fold(matrix, mode, x.shape), x) for mode, matrix in enumerate(matrices)]
     return rows | shapes | {"folded": max(folded)}
 
 
@@ -85,10 +82,10 @@ def mode_products() -> Named:
     twice = mode_product(mode_product(x, a, 1), c, 1)
     either = mode_product(mode_product(x, a, 1), b, 3), mode_product(mode_product(x, b, 3), a, 1)
     return {
-        "different_modes": _difference(*either),
-        "same_mode": _difference(twice, mode_product(x, c @ a, 1)),
-        "transposed": _difference(twice, mode_product(x, c.T @ a, 1)),
-        "summed": _difference(mode_product(x, a, 1), torch.einsum("ijkl,mj->imkl", x, a)),
+        "different_modes": distance(*either),
+        "same_mode": distance(twice, mode_product(x, c @ a, 1)),
+        "transposed": distance(twice, mode_product(x, c.T @ a, 1)),
+        "summed": distance(mode_product(x, a, 1), torch.einsum("ijkl,mj->imkl", x, a)),
     }
 
 
@@ -99,12 +96,12 @@ def khatri_rao_identities() -> Named:
     product, gram = khatri_rao(a, b), (a.T @ a) * (b.T @ b)
     columns = torch.stack([torch.kron(a[:, r], b[:, r]) for r in range(3)], dim=1)
     return {
-        "columns": _difference(product, columns),
-        "gram": _difference(product.T @ product, gram),
-        "pseudo_inverse": _difference(torch.linalg.pinv(product), torch.linalg.pinv(gram) @ product.T),
-        "associative": _difference(khatri_rao(product, c), khatri_rao(a, khatri_rao(b, c))),
-        "of_three": _difference(khatri_rao(a, b, c), khatri_rao(product, c)),
-        "swapped": _difference(product, khatri_rao(b, a)),
+        "columns": distance(product, columns),
+        "gram": distance(product.T @ product, gram),
+        "pseudo_inverse": distance(torch.linalg.pinv(product), torch.linalg.pinv(gram) @ product.T),
+        "associative": distance(khatri_rao(product, c), khatri_rao(a, khatri_rao(b, c))),
+        "of_three": distance(khatri_rao(a, b, c), khatri_rao(product, c)),
+        "swapped": distance(product, khatri_rao(b, a)),
     }
 
 
@@ -120,15 +117,15 @@ def matricised() -> Named:
         others = [other for other in range(4) if other != mode]
         for name, order in (("", others[::-1]), ("_reversed", others)):
             right = khatri_rao(*(factors[other] for other in order)).T
-            differences[f"cp{name}"].append(_difference(unfold(cp, mode), factors[mode] * weights @ right))
+            differences[f"cp{name}"].append(distance(unfold(cp, mode), factors[mode] * weights @ right))
             right = reduce(torch.kron, [matrices[other] for other in order]).T
             form = matrices[mode] @ unfold(core, mode) @ right
-            differences[f"tucker{name}"].append(_difference(unfold(tucker, mode), form))
+            differences[f"tucker{name}"].append(distance(unfold(tucker, mode), form))
     summed = torch.einsum("r,ir,jr,kr,lr->ijkl", weights, *factors)
     multiplied = torch.einsum("abcd,ia,jb,kc,ld->ijkl", core, *matrices)
     return {
-        "cp_summed": _difference(cp, summed),
-        "tucker_summed": _difference(tucker, multiplied),
+        "cp_summed": distance(cp, summed),
+        "tucker_summed": distance(tucker, multiplied),
         "cp": max(differences["cp"]),
         "tucker": max(differences["tucker"]),
         "cp_reversed": min(differences["cp_reversed"]),
@@ -173,8 +170,8 @@ def rank_and_field() -> Named:
     three = [torch.tensor(factor, dtype=torch.float64) for factor in real]
     two = [torch.tensor(factor, dtype=torch.complex128) for factor in imaginary]
     return {
-        "three_real": _difference(cp_to_tensor(_ones(3), three), _rotation()),
-        "two_complex": _difference(cp_to_tensor(_ones(2).to(torch.complex128), two), _rotation()),
+        "three_real": distance(cp_to_tensor(_ones(3), three), _rotation()),
+        "two_complex": distance(cp_to_tensor(_ones(2).to(torch.complex128), two), _rotation()),
     }
 
 
@@ -223,7 +220,7 @@ def fast_multiplication() -> Named:
     c = [[1, 0, 0, 1, -1, 0, 1], [0, 0, 1, 0, 1, 0, 0], [0, 1, 0, 1, 0, 0, 0], [1, -1, 1, 0, 0, 1, 0]]
     factors = [torch.tensor(factor, dtype=torch.float64) for factor in (a, b, c)]
     return {
-        "difference": _difference(cp_to_tensor(_ones(7), factors), target),
+        "difference": distance(cp_to_tensor(_ones(7), factors), target),
         "products": factors[0].shape[1],
         "ones": int(target.sum()),
         "mode_ranks": [int(torch.linalg.matrix_rank(unfold(target, mode))) for mode in range(3)],
@@ -254,8 +251,8 @@ def one_sweep() -> Named:
     cp = _als(x, rank, start=start, sweeps=1)
     lengths = torch.stack([factor.norm(dim=0) for factor in cp.factors])
     return {
-        "tensor": _difference(cp_to_tensor(*cp), torch.einsum("ir,jr,kr,lr->ijkl", a, b, c, d)),
-        "lengths": _difference(lengths, torch.ones_like(lengths)),
+        "tensor": distance(cp_to_tensor(*cp), torch.einsum("ir,jr,kr,lr->ijkl", a, b, c, d)),
+        "lengths": distance(lengths, torch.ones_like(lengths)),
         "smallest_weight": cp.weights.min().item(),
     }
 
@@ -348,7 +345,7 @@ def uniqueness() -> Named:
         "found_4x4x4": len(matches[1]),
         "match_4x4x4": min(matches[1], default=0.0),
         "error_when_astray": min((error for error, match in hard if match < 0.6), default=1.0),
-        "collinear_difference": _difference(cp_to_tensor(_ones(4), true), cp_to_tensor(_ones(4), other)),
+        "collinear_difference": distance(cp_to_tensor(_ones(4), true), cp_to_tensor(_ones(4), other)),
         "collinear_match": _match(other, true),
     }
 
@@ -367,7 +364,7 @@ def hosvd_and_hooi() -> Named:
             errors[name] = (x - tucker_to_tensor(core, factors)).norm().item()
             pythagoras = x.norm() ** 2 - core.norm() ** 2 - errors[name] ** 2
             measured.setdefault(f"{name}_pythagoras", []).append(abs(pythagoras.item()))
-            skew = max(_difference(f.T @ f, torch.eye(3, dtype=x.dtype)) for f in factors)
+            skew = max(distance(f.T @ f, torch.eye(3, dtype=x.dtype)) for f in factors)
             measured.setdefault(f"{name}_skew", []).append(skew)
         discarded = sum(torch.linalg.svdvals(unfold(x, mode))[3:].square().sum().item() for mode in range(3))
         measured.setdefault("hosvd_over_hooi", []).append(errors["hosvd"] / errors["hooi"])
@@ -406,8 +403,8 @@ def sweeps_of_hooi() -> Named:
     gains = [after / before - 1 for before, after in pairwise(lengths)]
     first = next(number for number, gain in enumerate(gains) if gain < 1e-3)
     return {
-        "sweep": _difference(once, tucker_to_tensor(project(x, factors), factors)),
-        "none": _difference(tucker_to_tensor(*_hooi(x, ranks, sweeps=0)), tucker_to_tensor(*hosvd(x, ranks))),
+        "sweep": distance(once, tucker_to_tensor(project(x, factors), factors)),
+        "none": distance(tucker_to_tensor(*_hooi(x, ranks, sweeps=0)), tucker_to_tensor(*hosvd(x, ranks))),
         "smallest_gain": min(gains),
         "stops_late": _hooi(x, ranks, tolerance=1e-3).core.norm().item() - lengths[first + 1],
         "gain_before": gains[first - 1],
@@ -428,7 +425,7 @@ def tensorly_products() -> Named:
     x = random(*sizes)
 
     def difference(ours: Tensor, theirs: object) -> float:
-        return _difference(ours, torch.as_tensor(theirs))
+        return distance(ours, torch.as_tensor(theirs))
 
     numpy = [factor.numpy() for factor in factors]
     backwards = x.permute(3, 2, 1, 0).numpy()
@@ -459,7 +456,7 @@ def tensorly_parafac() -> Named:
         init = tl.cp_tensor.CPTensor((_ones(rank).numpy(), [factor.numpy() for factor in start]))
         theirs = parafac(x.numpy(), rank, n_iter_max=sweeps, init=init, tol=0, normalize_factors=False)
         ours = cp_als(x, rank, start=start, sweeps=sweeps, tolerance=-inf)
-        measured[f"sweeps_{sweeps}"] = _difference(cp_to_tensor(*ours), torch.as_tensor(tl.cp_to_tensor(theirs)))
+        measured[f"sweeps_{sweeps}"] = distance(cp_to_tensor(*ours), torch.as_tensor(tl.cp_to_tensor(theirs)))
     return measured
 
 
@@ -494,8 +491,8 @@ def scipy_products() -> Named:
     spans = []
     for mode, factor in enumerate(factors):
         left = torch.from_numpy(linalg.svd(unfold(x, mode).numpy(), full_matrices=False)[0][:, : factor.shape[1]])
-        spans.append(_difference(factor @ factor.T, left @ left.T))
+        spans.append(distance(factor @ factor.T, left @ left.T))
     return {
-        "khatri_rao": _difference(khatri_rao(a, b), torch.from_numpy(linalg.khatri_rao(a.numpy(), b.numpy()))),
+        "khatri_rao": distance(khatri_rao(a, b), torch.from_numpy(linalg.khatri_rao(a.numpy(), b.numpy()))),
         "subspaces": max(spans),
     }

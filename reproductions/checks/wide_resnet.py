@@ -6,10 +6,11 @@ from functools import cache, partial
 from typing import TYPE_CHECKING, TypeVar
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 from torch.nn import functional as F
 
 from catalog.verify.training import cosine, outputs
+from reproductions.checks.measuring import normalised, randomise
 from reproductions.resnet_v2 import PreActBlock, PreActResNet
 from reproductions.wide_resnet import VARIANTS, WideBlock, WideBottleneck, build, wide_resnet
 
@@ -98,13 +99,13 @@ def blocks() -> dict[str, float]:
     x = torch.randn(2, 8, 9, 9, dtype=torch.float64)
 
     def difference(outputs: int, stride: int, *kernels: int) -> float:
-        block = _randomise(WideBlock(8, outputs, stride, kernels=kernels, dropout=0.5))
+        block = randomise(WideBlock(8, outputs, stride, kernels=kernels, dropout=0.5))
         modules = [*block.activation, *block.layers]
         norms = [module for module in modules if isinstance(module, nn.BatchNorm2d)]
         convolutions = [module for module in modules if isinstance(module, nn.Conv2d)]
         y = x
         for norm, convolution, kernel in zip(norms, convolutions, kernels, strict=True):
-            start = _norm(y, norm).relu()
+            start = normalised(y, norm).relu()
             if norm is norms[0]:
                 unchanged = outputs == 8 and stride == 1
                 shortcut = x if unchanged else F.conv2d(start, block.shortcut.weight, stride=stride)
@@ -112,12 +113,12 @@ def blocks() -> dict[str, float]:
         return float((block(x) - (shortcut + y)).abs().max())
 
     def bottleneck(stride: int) -> float:
-        block = _randomise(WideBottleneck(8, 16, stride, k=3))
+        block = randomise(WideBottleneck(8, 16, stride, k=3))
         a, norm_a, _, b, norm_b, _, c, norm_c = block.layers
-        y = F.conv2d(_norm(F.conv2d(x, a.weight), norm_a).relu(), b.weight, stride=stride, padding=1)
-        y = _norm(F.conv2d(_norm(y, norm_b).relu(), c.weight), norm_c)
+        y = F.conv2d(normalised(F.conv2d(x, a.weight), norm_a).relu(), b.weight, stride=stride, padding=1)
+        y = normalised(F.conv2d(normalised(y, norm_b).relu(), c.weight), norm_c)
         projection, norm = block.shortcut
-        shortcut = _norm(F.conv2d(x, projection.weight, stride=stride), norm)
+        shortcut = normalised(F.conv2d(x, projection.weight, stride=stride), norm)
         return float((block(x) - (shortcut + y).relu()).abs().max())
 
     with torch.no_grad():
@@ -140,8 +141,8 @@ def dropout() -> dict[str, float]:
     torch.manual_seed(0)
     x = torch.randn(2, 8, 9, 9, dtype=torch.float64)
     with torch.no_grad():
-        kept = _randomise(WideBlock(8, 8, 1, dropout=1.0)).train()
-        changed = _randomise(WideBlock(8, 16, 2, dropout=1.0)).train()
+        kept = randomise(WideBlock(8, 8, 1, dropout=1.0)).train()
+        changed = randomise(WideBlock(8, 16, 2, dropout=1.0)).train()
         training = float((kept(x) - x).abs().max())
         projected = float((changed(x) - changed.shortcut(changed.activation(x))).abs().max())
         test = float((kept.eval()(x) - x).abs().max())
@@ -175,20 +176,6 @@ def _parameters(n: int, kernels: tuple[int, ...]) -> int:
     with torch.device("meta"):
         network = wide_resnet(n, 2, block=partial(WideBlock, kernels=kernels))
     return sum(parameter.numel() for parameter in network.parameters())
-
-
-def _norm(x: Tensor, norm: nn.BatchNorm2d) -> Tensor:
-    values = norm.running_mean, norm.running_var, norm.weight, norm.bias
-    mean, variance, scale, shift = (value[:, None, None] for value in values)
-    return (x - mean) / (variance + 1e-5).sqrt() * scale + shift
-
-
-def _randomise(block: Module) -> Module:
-    """Draw every parameter and buffer, in float64, so that nothing is an identity by its initial value."""
-    for name, value in [*block.named_parameters(), *block.named_buffers()]:
-        if value.is_floating_point():
-            nn.init.uniform_(value, 0.5, 1.5) if name.endswith("running_var") else nn.init.normal_(value, std=0.5)
-    return block.double().eval()
 
 
 # --- Training --------------------------------------------------------------------------------------------------------

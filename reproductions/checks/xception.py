@@ -3,24 +3,13 @@
 from __future__ import annotations
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 from torch.nn import functional as F
 
 from catalog.verify.training import Run, accuracy
 from reproductions import build
+from reproductions.checks.measuring import count_parameters, distance, normal
 from reproductions.xception import InceptionTowers, Module, SeparableConv2d, Xception
-
-
-def _random(*size: int, seed: int) -> Tensor:
-    return torch.randn(*size, dtype=torch.float64, generator=torch.Generator().manual_seed(seed))
-
-
-def _difference(a: Tensor, b: Tensor) -> float:
-    return (a - b).abs().max().item()
-
-
-def _parameters(module: nn.Module) -> int:
-    return sum(parameter.numel() for parameter in module.parameters())
 
 
 def layers() -> dict[str, int]:
@@ -90,14 +79,14 @@ def dropout() -> dict[str, float]:
 
 def factorised_kernel() -> dict[str, float]:
     """A separable convolution against the ordinary one with the product kernel; and with a ReLU in between."""
-    x = _random(2, 6, 9, 9, seed=1)
+    x = normal(2, 6, 9, 9, seed=1)
 
     def difference(*between: type[nn.Module]) -> float:
         separable = SeparableConv2d(6, 10, *between).double()
-        depthwise = separable[0].weight.copy_(_random(6, 1, 3, 3, seed=2))
-        pointwise = separable[-1].weight.copy_(_random(10, 6, 1, 1, seed=3))
+        depthwise = separable[0].weight.copy_(normal(6, 1, 3, 3, seed=2))
+        pointwise = separable[-1].weight.copy_(normal(10, 6, 1, 1, seed=3))
         kernel = pointwise * depthwise.transpose(0, 1)  # (10, 6, 1, 1) * (1, 6, 3, 3)
-        return _difference(separable(x), F.conv2d(x, kernel, padding=1))
+        return distance(separable(x), F.conv2d(x, kernel, padding=1))
 
     with torch.no_grad():
         return {"linear": difference(), "with_relu": difference(nn.ReLU)}
@@ -105,14 +94,14 @@ def factorised_kernel() -> dict[str, float]:
 
 def extreme_inception() -> dict[str, float]:
     """Towers with one segment a channel against the convolution with the product kernel; and with one segment."""
-    x = _random(2, 6, 9, 9, seed=1)
+    x = normal(2, 6, 9, 9, seed=1)
 
     def difference(segments: int) -> float:
         towers = InceptionTowers(6, 10, segments).double()
-        pointwise = towers[0].weight.copy_(_random(10, 6, 1, 1, seed=2))
-        spatial = towers[1].weight.copy_(_random(*towers[1].weight.shape, seed=3))
+        pointwise = towers[0].weight.copy_(normal(10, 6, 1, 1, seed=2))
+        spatial = towers[1].weight.copy_(normal(*towers[1].weight.shape, seed=3))
         kernel = pointwise * spatial[:, :1]  # (10, 6, 1, 1) * (10, 1, 3, 3): each output looks at its own map alone
-        return _difference(towers(x), F.conv2d(x, kernel, padding=1))
+        return distance(towers(x), F.conv2d(x, kernel, padding=1))
 
     with torch.no_grad():
         return {"one_segment_a_channel": difference(10), "one_segment": difference(1)}
@@ -120,27 +109,27 @@ def extreme_inception() -> dict[str, float]:
 
 def segments() -> dict[str, float | int]:
     """Spatial weights of towers with 1, 3 and n segments; each against the convolution with a block-diagonal kernel."""
-    n, x = 12, _random(2, 12, 9, 9, seed=1)
+    n, x = 12, normal(2, 12, 9, 9, seed=1)
     measured: dict[str, float | int] = {}
     with torch.no_grad():
         for number in (1, 3, n):
             towers = InceptionTowers(n, n, number).double()
-            spatial = towers[1].weight.copy_(_random(*towers[1].weight.shape, seed=2))
+            spatial = towers[1].weight.copy_(normal(*towers[1].weight.shape, seed=2))
             full = torch.zeros(n, n, 3, 3, dtype=torch.float64)
             width = n // number
             for start in range(0, n, width):
                 full[start : start + width, start : start + width] = spatial[start : start + width]
             name = "n" if number == n else str(number)
             measured[f"weights_{name}"] = spatial.numel()
-            measured[f"difference_{name}"] = _difference(towers(x), F.conv2d(towers[0](x), full, padding=1))
+            measured[f"difference_{name}"] = distance(towers(x), F.conv2d(towers[0](x), full, padding=1))
     return measured
 
 
 def cost_of_separable() -> dict[str, float | int]:
     """Weights of the separable convolution of the middle flow and of the ordinary one that it replaces."""
     with torch.device("meta"):
-        separable = _parameters(SeparableConv2d(728, 728))
-        ordinary = _parameters(nn.Conv2d(728, 728, 3, bias=False))
+        separable = count_parameters(SeparableConv2d(728, 728))
+        ordinary = count_parameters(nn.Conv2d(728, 728, 3, bias=False))
     return {"separable": separable, "ordinary": ordinary, "excess_over_sum": separable / ordinary - (1 / 9 + 1 / 728)}
 
 
@@ -178,7 +167,7 @@ def shortcuts_removed() -> dict[str, float]:
                 nn.init.zeros_(norm.weight)
         x = torch.randn(1, 728, 5, 5)
         with torch.no_grad():
-            return _difference(module(x), module(x + 1))
+            return distance(module(x), module(x + 1))
 
     return {"with": response("xception"), "without": response("xception-nores")}
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from itertools import product
-from math import inf, pi, sqrt
+from math import pi, sqrt
 from typing import TYPE_CHECKING
 
 import torch
@@ -12,6 +12,7 @@ from torch.nn import functional as F
 
 from catalog.verify.training import Run, accuracy, cosine
 from reproductions.binarized_networks import binarize
+from reproductions.checks.measuring import distance
 from reproductions.xnor_net import (
     BinConv2d,
     BWNBlock,
@@ -32,10 +33,6 @@ Named = dict[str, float | int | list[float] | list[int]]
 def _generator(seed: int) -> Callable[..., Tensor]:
     generator = torch.Generator().manual_seed(seed)
     return lambda *size: torch.randn(*size, dtype=torch.float64, generator=generator)
-
-
-def _difference(a: Tensor, b: Tensor) -> float:
-    return (a - b).abs().max().item() if a.shape == b.shape else inf
 
 
 def _network(variant: str, **options: bool) -> nn.Sequential:
@@ -151,8 +148,8 @@ def optimal_scale() -> Named:
     ours = (w - binary_weight(w)).square().sum(1)
     wrong = (w - w.square().mean(1, keepdim=True).sqrt() * w.sign()).square().sum(1)
     return {
-        "off_formula": _difference(least, formula),
-        "off_minimum": _difference(ours, least),
+        "off_formula": distance(least, formula),
+        "off_minimum": distance(ours, least),
         "patterns": [int(n) for n in (errors < least[:, None] + 1e-10).sum(1).unique()],
         "values": len(binary_weight(w[:1]).unique()),
         "root_mean_square": (wrong - least).min().item(),
@@ -179,9 +176,9 @@ def gradient() -> Named:
     edge = torch.tensor([[-1.0, 1.0, 0.5, -0.5]], dtype=torch.float64, requires_grad=True)
     (at_edge,) = torch.autograd.grad(binary_weight(edge).sum(), edge)
     return {
-        "formula": _difference(ours, upstream * (1 / 50 + alpha * inside)),
+        "formula": distance(ours, upstream * (1 / 50 + alpha * inside)),
         "inside": int(inside.sum()),
-        "chain_rule": _difference(ours, chain),
+        "chain_rule": distance(ours, chain),
         "at_edge": at_edge[0].tolist(),
     }
 
@@ -206,7 +203,7 @@ def released_gradient() -> Named:
         factor[w <= -1] = 0
         factor[w >= 1] = 0
         factor = factor.add(1 / n).mul(1 - 1 / 6).mul(n)
-    return {"difference": _difference(ours * n * (1 - 1 / 6), upstream * factor), "at_edge": int((w.abs() == 1).sum())}
+    return {"difference": distance(ours * n * (1 - 1 / 6), upstream * factor), "at_edge": int((w.abs() == 1).sum())}
 
 
 def prepared_weights() -> Named:
@@ -221,10 +218,10 @@ def prepared_weights() -> Named:
     clamped_first = before[2].clamp(-1, 1)
     clamped_first = clamped_first - clamped_first.mean(1, keepdim=True)
     return {
-        "binary": max(_difference(after[2], expected[0]), _difference(after[4], expected[1])),
-        "others": max(_difference(after[i], before[i]) for i in (0, 1, 3, 5)),
+        "binary": max(distance(after[2], expected[0]), distance(after[4], expected[1])),
+        "others": max(distance(after[i], before[i]) for i in (0, 1, 3, 5)),
         "held": after[2].abs().max().item(),
-        "clamped_first": _difference(after[2], clamped_first),
+        "clamped_first": distance(after[2], clamped_first),
     }
 
 
@@ -264,11 +261,11 @@ def scale_map() -> Named:
     by_window = betas[..., None] * alphas * (windows.sign() @ signs.T)  # 2, 49, 4
     strided = input_scale(x, 3, 2, 1)
     return {
-        "k": _difference(k.flatten(1), betas),
-        "estimate": _difference(estimate.flatten(2), by_window.transpose(1, 2)),
-        "strided": _difference(strided.flatten(1), _windows(x, 3, 2, 1).abs().mean(-1)),
+        "k": distance(k.flatten(1), betas),
+        "estimate": distance(estimate.flatten(2), by_window.transpose(1, 2)),
+        "strided": distance(strided.flatten(1), _windows(x, 3, 2, 1).abs().mean(-1)),
         "side": strided.shape[-1],
-        "without_channels": _difference(k, input_scale(x[:, :1], 3, 1, 0)),
+        "without_channels": distance(k, input_scale(x[:, :1], 3, 1, 0)),
     }
 
 
@@ -286,7 +283,7 @@ def xnor_and_count() -> Named:
     windows = [bits(row) for row in _windows(x, 3)[0].tolist()]
     mask = (1 << n) - 1
     counted = [[2 * (~(f ^ v) & mask).bit_count() - n for v in windows] for f in filters]
-    return {"difference": _difference(convolved, torch.tensor(counted, dtype=torch.float64)), "products": n}
+    return {"difference": distance(convolved, torch.tensor(counted, dtype=torch.float64)), "products": n}
 
 
 def correlations() -> Named:
@@ -357,18 +354,18 @@ def blocks() -> Named:
                 norm = block.norm
                 z = (x - norm.running_mean[:, None, None]) / (norm.running_var[:, None, None] + 1e-4).sqrt()
                 k = _windows(z.abs(), 3, padding=1).mean(-1, keepdim=True) if scaled else 1.0
-                difference = _difference(block(x), pool(convolved(z.sign(), block.conv, k)))
+                difference = distance(block(x), pool(convolved(z.sign(), block.conv, k)))
                 name = f"xnor{'_with_k' * scaled}"
                 differences[name] = max(differences.get(name, 0.0), difference)
             if pooled:
                 wrong = convolved(_pooled(z.sign()), block.conv, 1.0)
-                differences["signs_first"] = _difference(wrong, _pooled(convolved(z.sign(), block.conv, 1.0)))
+                differences["signs_first"] = distance(wrong, _pooled(convolved(z.sign(), block.conv, 1.0)))
             block = _randomised(BWNBlock(6, 8, 3, 1, pooled))
             conv, norm = block[0], block[1]
             z = convolved(x, conv, 1.0) - norm.running_mean[:, None, None]
             z = z / (norm.running_var[:, None, None] + 1e-3).sqrt() * norm.weight[:, None, None]
             y = pool((z + norm.bias[:, None, None]).clamp(min=0))
-            differences["bwn"] = max(differences.get("bwn", 0.0), _difference(block(x), y))
+            differences["bwn"] = max(differences.get("bwn", 0.0), distance(block(x), y))
     return dict(differences)
 
 
@@ -386,9 +383,9 @@ def gradients_of_a_block() -> Named:
         signed = F.conv_transpose2d(upstream, alpha * w.sign(), padding=1)
         products = torch.einsum("bpc,bop->oc", _windows(z.sign(), 3, padding=1), upstream.flatten(2)).view_as(w)
         return {
-            "input": _difference(of_input, signed * (z.abs() <= 1) / deviation),
-            "weights": _difference(of_weight, products * (1 / w[0].numel() + alpha * (w.abs() < 1))),
-            "everywhere": _difference(of_input, signed / deviation),
+            "input": distance(of_input, signed * (z.abs() <= 1) / deviation),
+            "weights": distance(of_weight, products * (1 / w[0].numel() + alpha * (w.abs() < 1))),
+            "everywhere": distance(of_input, signed / deviation),
         }
 
 

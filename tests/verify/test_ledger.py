@@ -426,6 +426,13 @@ def test_claim_counts_without_its_prose(fields: dict[str, Any], counts: bool) ->
     assert (before["claim"] != after["claim"]) is counts
 
 
+def test_how_a_deviation_is_explained_decides_nothing() -> None:
+    deviates = claim(printed="2", deviation={"cause": "misprint", "explanation": "a slip"})
+    told = claim(printed="2", deviation={"cause": "misprint", "explanation": "a slip of the pen"})
+    other = claim(printed="2", deviation={"cause": "unknown", "explanation": "a slip"})
+    assert fingerprints("my-net", deviates) == fingerprints("my-net", told) != fingerprints("my-net", other)
+
+
 def test_stale(sources: Path) -> None:
     ledger = Ledger.load("my-net")
     ledger.record(report(claim()))
