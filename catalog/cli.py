@@ -487,7 +487,7 @@ def verify(
     selectors = (topic, family, changed, only)
     if bool(names) == everything and (names or not any(selectors)):
         raise CatalogError("name the papers to verify, or say --all for every paper that has claims")
-    warm_up()  # it imports torch while the records are read
+    warm_up(several=len(names or ()) != 1)  # it imports torch while the records are read
     papers = selection.choose(_library(), names or (), topic=topic, family=family, changed=changed)
     asked = selection.requests(papers, tiers=tier or (), claims=claim or (), only=only or ())
     source = _source(asked, data, accept_data_mismatch)

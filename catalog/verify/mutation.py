@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any
 from catalog import paths
 from catalog.errors import CatalogError
 from catalog.records import Paper, Status, Tier
-from catalog.verify.isolated import Ended, Limits, Said, Task, run
+from catalog.verify.isolated import Ended, Limits, Said, Task, run, warm_up
 from catalog.verify.mutants import Mutant, mutants
 
 if TYPE_CHECKING:
@@ -126,6 +126,7 @@ def mutate(
     source = path.read_text(encoding="utf-8")
     possible = mutants(source)
     sample = random.Random(seed).sample(possible, min(n, len(possible)))
+    warm_up(several=True)
     claims, seconds = _green(paper)
     if not claims:
         raise CatalogError(f"no claim of {paper.id} is met by its module as it is, so none can notice an error")

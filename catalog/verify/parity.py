@@ -84,9 +84,32 @@ def measure(paper: str, subject: Subject, peer: Peer) -> dict[str, float]:
         try:
             # From the start, so that no constant is rounded to single precision first.
             torch.set_default_dtype(torch.float64)
-            return compare(build(paper, subject.variant, **subject.options), build_peer(peer), subject.input)
+            with _without_initialisation():
+                networks = build(paper, subject.variant, **subject.options), build_peer(peer)
+            return compare(*networks, subject.input)
         finally:
             torch.set_default_dtype(usual)
+
+
+@contextmanager
+def _without_initialisation() -> Iterator[None]:
+    """Let networks be built without random numbers, which take longer than all else and would be overwritten."""
+    import torch
+    from torch import Tensor, nn
+    from torch.overrides import TorchFunctionMode
+
+    random = {Tensor.normal_, Tensor.uniform_, nn.init.normal_, nn.init.uniform_, nn.init.trunc_normal_}
+    random |= {nn.init.kaiming_normal_, nn.init.kaiming_uniform_, nn.init.xavier_normal_, nn.init.xavier_uniform_}
+
+    class Zeros(TorchFunctionMode):
+        def __torch_function__(self, function: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+            if function not in random:
+                return function(*args, **(kwargs or {}))
+            with torch.no_grad():
+                return (args[0] if args else kwargs["tensor"]).zero_()
+
+    with Zeros():
+        yield
 
 
 def compare(ours: nn.Module, theirs: nn.Module, size: Sequence[int]) -> dict[str, float]:
