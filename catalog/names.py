@@ -13,7 +13,7 @@ from catalog.source import printable
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-__all__ = ["AmbiguousName", "Index", "UnknownName", "closest", "find_topic", "normal", "same"]
+__all__ = ["AmbiguousName", "Index", "UnknownName", "closest", "find_topic", "find_variant", "normal", "same"]
 
 Kind = Literal["paper", "family", "external"]
 Match = tuple[Kind, str]
@@ -59,6 +59,27 @@ def normal(name: str) -> str:
     """A name without case, accents, spaces, hyphens and punctuation: ``Inception v3`` becomes ``inceptionv3``."""
     plain = unicodedata.normalize("NFKD", name).casefold()
     return "".join(character for character in plain if character.isalnum())
+
+
+def find_variant(paper: str, name: str) -> str:
+    """The variant of a paper's network that is called so; case and separators do not count.
+
+    Raises:
+        UnknownName: the paper has no such variant.
+        CatalogError: it has no network at all.
+    """
+    import reproductions
+
+    try:
+        return reproductions.find_variant(paper, name)
+    except reproductions.UnknownVariant:
+        offered = reproductions.variants(paper)
+    except reproductions.UnknownReproduction as error:
+        raise CatalogError(str(error)) from None
+    if not offered:
+        raise CatalogError(f"the module of {paper} holds no network")
+    hint = f"there are {', '.join(offered)}"
+    raise UnknownName(name, closest(name, offered), what=f"variant of {paper}", hint=hint)
 
 
 def closest(name: str, names: Iterable[str], limit: int = SUGGESTIONS) -> list[str]:

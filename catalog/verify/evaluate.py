@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from catalog.errors import CatalogError
-from catalog.names import closest
+from catalog.names import find_variant
 from catalog.records import Claim, Paper, Peer, Status, Subject, Tier
 from catalog.text import counted, listed
 from catalog.verify import MeasurementError, parity, weights
@@ -156,23 +156,6 @@ def _headlines(paper: Paper) -> list[tuple[Claim, Subject, weights.Name]]:
         if subject and name:
             found.append((claim, subject, name))
     return found
-
-
-def _variant(paper: Paper, asked: str | None) -> str | None:
-    """The canonical name of a variant, however it is written."""
-    offered = _offered(paper)
-    if asked is None:
-        return None
-
-    def letters(name: str) -> str:
-        return re.sub(r"[-_\s]", "", name.lower())
-
-    alike = [name for name in offered if name == asked] or [name for name in offered if letters(name) == letters(asked)]
-    if len(alike) != 1:
-        near = closest(asked, offered)
-        hint = f"did you mean {listed(near, 'or')}?" if near else f"there are {', '.join(offered)}"
-        raise CatalogError(f"{paper.id} has no variant '{asked}'; {hint}")
-    return alike[0]
 
 
 def _which_variant(paper: Paper, candidates: list[str], what: str) -> CatalogError:
@@ -478,7 +461,9 @@ def evaluate(
     name, _, place = data.partition("=")
     if not name or not place:
         raise CatalogError(f"--data '{data}' does not say which data set lies where: write --data imagenet=DIR")
-    variant = _variant(paper, variant)
+    _offered(paper)  # or there is nothing that weights could be carried into
+    if variant is not None:
+        variant = find_variant(paper.id, variant)
     tell("listing the images", 0, 0)
     folder = ImageFolder.read(Path(place).expanduser())
     if name in DATA_SETS:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import reproductions
 from catalog.errors import CatalogError
 from catalog.figures import Figure, FigureError
-from catalog.names import UnknownName, closest
+from catalog.names import UnknownName, closest, find_variant
 from catalog.records import Comparator, Status, Tier
 from catalog.verify import MeasurementError
 from catalog.verify.loading import ModelError, load, users_code
@@ -197,14 +197,10 @@ def hold(
 
 
 def _variant(paper: Paper, name: str | None) -> str:
+    if name is not None:
+        return find_variant(paper.id, name)
     try:
         offered = reproductions.variants(paper.id)
-        if name is not None:
-            return reproductions.find_variant(paper.id, name)
-    except reproductions.UnknownVariant as error:
-        if near := closest(error.variant, offered):
-            raise UnknownName(error.variant, near, what=f"variant of {paper.id}") from None
-        raise CatalogError(str(error)) from None
     except reproductions.UnknownReproduction as error:
         raise CatalogError(str(error)) from None
     if len(offered) != 1:

@@ -522,7 +522,7 @@ def test_what_cannot_be_evaluated(place: Path, checkpoint: Path, tmp_path: Path)
     assert "--peer 'resnet18' is no model" in complaint(path, place, peer="resnet18")
     said = complaint("torchvision:resnet34", place)
     assert "no claim of resnet says which variant torchvision:resnet34.IMAGENET1K_V1 belongs to; say --variant" in said
-    assert "resnet has no variant 'resnet19'; did you mean" in complaint(path, place, variant="resnet19")
+    assert "no variant of resnet is called 'resnet19'; did you mean" in complaint(path, place, variant="resnet19")
     assert "is neither cpu nor cuda" in complaint_of(path, place, device="tpu")
     said = complaint(path, place, peer="timm:resnet50", variant="resnet50")
     assert said.startswith(f"{path} fits none of timm:resnet50\n    timm:resnet50: missing layer1.0.conv3.weight, ")
