@@ -101,6 +101,9 @@ def _site() -> None:
 
 
 _Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of text.")]
+_Output = Annotated[
+    Path | None, typer.Option(metavar="FILE", help="Write to a file, all of it or nothing; otherwise print.")
+]
 _Topic = Annotated[
     str | None,
     typer.Option(metavar="TOPIC", help="Only papers on a topic and those under it.", autocompletion=completion.topics),
@@ -260,6 +263,34 @@ def list_papers(
         _print_papers(chosen)
 
 
+@app.command()
+def source(
+    name: Annotated[
+        str, typer.Argument(metavar="ID", help="A paper that has a module.", autocompletion=completion.names)
+    ],
+    standalone: Annotated[
+        bool, typer.Option("--standalone", help="With all that it takes from other reproductions, in one file.")
+    ] = False,
+    output: _Output = None,
+) -> None:
+    """The code of a reproduction: its module, or one file to copy that needs torch alone.
+
+    For example: repro source senet --standalone --output senet.py
+    """
+    from catalog import standalone as one_file
+
+    paper = _one_paper(name)
+    library = _library()
+
+    def title(module: str) -> str:
+        if module == "layers":
+            return "What several papers use"
+        work = library.work(module.replace("_", "-"))
+        return f"{work.title} ({work.year})"
+
+    _give(one_file.standalone(paper.id, title) if standalone else one_file.source_of(paper.id), output)
+
+
 class Export(StrEnum):
     """A format of other programs."""
 
@@ -297,9 +328,7 @@ def export(
             autocompletion=completion.names,
         ),
     ] = None,
-    output: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Write to a file, all of it or nothing; otherwise print.")
-    ] = None,
+    output: _Output = None,
 ) -> None:
     """Give papers away in the format of another program: a bibliography, a graph, a table.
 
@@ -308,16 +337,7 @@ def export(
     from catalog.formats.export import select, write
 
     library = _library()
-    text = write(library, to.value, select(library, names or (), topic=topic, of_lineage=of_lineage), _recorded)
-    if output is None:
-        typer.echo(text, nl=False)
-        return
-    from catalog.layout import write_atomically
-
-    try:
-        write_atomically(output, text)
-    except OSError as error:
-        raise CatalogError(f"{output} cannot be written: {error.strerror or error}") from None
+    _give(write(library, to.value, select(library, names or (), topic=topic, of_lineage=of_lineage), _recorded), output)
 
 
 @app.command()
@@ -793,6 +813,19 @@ def evaluate(
         raise CatalogError(f"images in {found.folder.place} that cannot be read:\n{shown}{more}")
     if found.report.failed:
         raise typer.Exit(1)
+
+
+def _give(text: str, output: Path | None) -> None:
+    """Print a text as it is, or write it to a file."""
+    if output is None:
+        typer.echo(text, nl=False)
+        return
+    from catalog.layout import write_atomically
+
+    try:
+        write_atomically(output, text)
+    except OSError as error:
+        raise CatalogError(f"{output} cannot be written: {error.strerror or error}") from None
 
 
 def _one_paper(name: str) -> Paper:

@@ -51,6 +51,24 @@ def complaint(*arguments: str) -> str:
     return result.stderr
 
 
+# --- Source ----------------------------------------------------------------------------------------------------------
+
+
+def test_source_prints_a_module_or_one_file_or_writes_it(tmp_path: Path) -> None:
+    assert repro("source", "SENet").stdout == (paths.REPRODUCTIONS / "senet.py").read_text("utf-8")
+    text = repro("source", "senet", "--standalone").stdout
+    assert "# --- Deep Residual Learning for Image Recognition (2015) ---" in text
+    assert "# --- What several papers use ---" in text
+    repro("source", "senet", "--standalone", "--output", str(tmp_path / "senet.py"))
+    assert (tmp_path / "senet.py").read_text("utf-8") == text
+
+
+def test_source_of_what_has_none(tmp_path: Path) -> None:
+    assert "'inception' is a family; name one of its papers" in complaint("source", "inception")
+    assert "did you mean 'senet'" in complaint("source", "sennet").casefold()
+    assert "cannot be written" in complaint("source", "senet", "--output", str(tmp_path / "none" / "senet.py"))
+
+
 # --- Lineage ---------------------------------------------------------------------------------------------------------
 
 
