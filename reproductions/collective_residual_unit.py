@@ -121,11 +121,9 @@ class CollectiveUnit(nn.Module):
 def kernel_of(unit: ResUnit | CollectiveUnit) -> Tensor:
     """The kernel, (outputs, inputs, 3, 3), of the branch of a unit without its normalisations and ReLUs."""
     parts = [unit.layers] if isinstance(unit, ResUnit) else [unit.factors, unit.layers]
-    weights = [layer.weight for part in parts for layer in part.modules() if isinstance(layer, nn.Conv2d)]
-    first, middle, *last = weights
-    return block_terms(first.flatten(1), middle, reduce(torch.matmul, [one.flatten(1) for one in reversed(last)])).sum(
-        0
-    )
+    first, middle, *others = (one.weight for part in parts for one in part.modules() if isinstance(one, nn.Conv2d))
+    last = reduce(torch.matmul, [weight.flatten(1) for weight in reversed(others)])
+    return block_terms(first.flatten(1), middle, last).sum(0)
 
 
 # --- Networks --------------------------------------------------------------------------------------------------------

@@ -16,8 +16,8 @@ ERRORS = {
     "groups of one channel": ("size = middle.shape[1]", "size = 1", "one-convolution"),
     "only the first term": (".sum(0)", "[0]", "block-sizes-decide-the-unit"),
     "inputs for outputs": ('"od,dehw,ei->oihw"', '"od,dehw,ei->iohw"', "one-convolution"),
-    "the last factor forgotten": ("in reversed(last)]", "in last[:1]]", "block-sizes-decide-the-unit"),
-    "last factors in the wrong order": ("in reversed(last)]", "in last]", "block-sizes-decide-the-unit"),
+    "the last factor forgotten": ("in reversed(others)]", "in others[:1]]", "block-sizes-decide-the-unit"),
+    "last factors in the wrong order": ("in reversed(others)]", "in others]", "block-sizes-decide-the-unit"),
     # Units without sharing
     "as wide as a bottleneck of ResNet": ("cardinality * width * outputs // 256", "outputs // 4", "parameters-cru56"),
     "no groups": ("padding=1, groups=cardinality", "padding=1", "units"),
