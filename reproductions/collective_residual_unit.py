@@ -80,7 +80,7 @@ class SharedFactors(nn.Module):
     def __init__(self, width: int, rank: int) -> None:
         super().__init__()
         self.first = nn.Conv2d(width, rank, 1, bias=False)
-        self.spatial = nn.Conv2d(rank, rank, 3, padding=1, groups=rank, bias=False)
+        self.spatial = nn.Conv2d(rank, rank, 3, groups=rank, bias=False)  # applied with padding and a unit's stride
         self.rank = rank
 
     def forward(self, x: Tensor, stride: int = 1) -> Tensor:

@@ -34,7 +34,7 @@ ERRORS = {
         "F.conv2d(self.first(x), self", "F.conv2d(F.batch_norm(self.first(x), None, None, training=True), self",
         "units"),
     "a ReLU between the factors": ("self.first(x), self", "self.first(x).relu(), self", "units"),
-    "a 3x3 of 32 groups": ("padding=1, groups=rank", "padding=1, groups=32", "parameters-cru56"),
+    "a 3x3 of 32 groups": ("rank, 3, groups=rank", "rank, 3, groups=32", "parameters-cru56"),
     "the stride forgotten": ("stride=stride, padding=1, groups=self.rank", "padding=1, groups=self.rank",
                              "feature-maps"),
     "nothing shared": ("if position % share == 0", "if True", "what-is-shared"),
