@@ -90,10 +90,7 @@ def resnet_layers() -> dict[str, list[int]]:
 
 
 def groups() -> dict[str, list[int]]:
-    """Groups of the spatial convolutions of every variant, in order, each number as often as it stands in a row once.
-
-    For a Network in Network those of conv1a, conv2a and conv3a, for ResNet-50 those of conv1 and of the four stages.
-    """
+    """Groups of conv1a, conv2a and conv3a of each Network in Network, of conv1 and the four stages of each ResNet-50."""
     found = {}
     for variant in VARIANTS:
         network = _network(variant)
