@@ -90,7 +90,7 @@ def resnet_layers() -> dict[str, list[int]]:
 
 
 def groups() -> dict[str, list[int]]:
-    """Groups of conv1a, conv2a and conv3a of each Network in Network, of conv1 and the four stages of each ResNet-50."""
+    """Groups of conv1a, conv2a and conv3a of each Network in Network, of conv1 and the stages of each ResNet-50."""
     found = {}
     for variant in VARIANTS:
         network = _network(variant)
