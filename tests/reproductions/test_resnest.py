@@ -23,7 +23,8 @@ ERRORS = {
         "self.splits(x).unflatten(1, (self.radix, -1))",
         "self.splits(x).unflatten(1, (self.cardinality, self.radix, -1)).transpose(1, 2).flatten(2, 3)",
         "cardinality-major"),
-    "groups of one split": ("padding=1, groups=radix * cardinality)", "padding=1, groups=cardinality)", "parameters-resnest50"),
+    "groups of one split": (
+        "padding=1, groups=radix * cardinality)", "padding=1, groups=cardinality)", "parameters-resnest50"),
     "splits without ReLU": ("groups=radix * cardinality)\n", "groups=radix * cardinality)[:2]\n", "cardinality-major"),
     # The attention
     "only the first split pooled": ("features.sum(dim=1)))", "features[:, 0]))", "cardinality-major"),
