@@ -63,7 +63,7 @@ class DropBranch(nn.Module):
         self.drop_rate = drop_rate
 
     def forward(self, x: Tensor) -> Tensor:
-        if not self.training:
+        if not self.training or self.drop_rate == 0:
             return x
         kept = 1 - self.drop_rate
         return x * x.new_empty(len(x), 1, 1, 1).bernoulli_(kept) / kept
