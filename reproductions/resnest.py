@@ -89,7 +89,7 @@ def deep_stem(width: int) -> nn.Sequential:
 
 
 class ResNeStBlock(Block):
-    """A bottleneck around split attention (Figure 2, right; Section 4.1).
+    """A bottleneck around split attention (Sections 3.1 and 4.1).
 
     Where it halves the map, an average over 3x3 pixels does so behind the split attention, or with ``fast`` in front of
     it, where it saves three quarters of the cost. No convolution of the block has a stride.
@@ -119,12 +119,12 @@ class ResNeStBlock(Block):
 
 
 VARIANTS = {
-    # Section 5: blocks in each stage, radix R, cardinality K, width d, width of the stem, fast
+    # Results table: blocks in each stage, radix R, cardinality K, width d, width of the stem, fast
     "resnest50": ((3, 4, 6, 3), 2, 1, 64, 32, False),
     "resnest101": ((3, 4, 23, 3), 2, 1, 64, 64, False),
     "resnest200": ((3, 24, 36, 3), 2, 1, 64, 64, False),
     "resnest269": ((3, 30, 48, 8), 2, 1, 64, 64, False),
-    # Table 1: RsKxdd
+    # Ablation table: RsKxdd
     "resnest50-fast-1s1x64d": ((3, 4, 6, 3), 1, 1, 64, 32, True),
     "resnest50-fast-2s1x64d": ((3, 4, 6, 3), 2, 1, 64, 32, True),
     "resnest50-fast-4s1x64d": ((3, 4, 6, 3), 4, 1, 64, 32, True),
