@@ -12,8 +12,8 @@ networks are those that the authors released. (Their library approximates GELU b
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
 from math import sqrt
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, nn
@@ -21,6 +21,9 @@ from torch.nn import functional as F
 
 from reproductions.senet import SEBlock
 from reproductions.stochastic_depth import survival
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
 
 ALPHA = 0.2
 """The square root of what a block adds to the variance of the signal (Section 3)."""
@@ -58,22 +61,23 @@ class ScaledWSConv2d(nn.Conv2d):
         return F.conv2d(x, self.standardised(), self.bias, stride, groups=self.groups)
 
 
+# With estimates of gamma from the released code. That of ReLU is exactly sqrt(2 / (1 - 1/pi)) = 1.71286.
+ACTIVATIONS = {"gelu": (F.gelu, 1.7015043497085571), "relu": (F.relu, 1.7139588594436646)}
+
+
 class ScaledActivation(nn.Module):
     """gamma f(x), of variance 1 for a standard normal x (Section 3)."""
 
-    # Estimates of the released code. That of ReLU is exactly sqrt(2 / (1 - 1/pi)) = 1.71286.
-    FUNCTIONS = {"gelu": (F.gelu, 1.7015043497085571), "relu": (F.relu, 1.7139588594436646)}
-
     def __init__(self, name: str = "gelu") -> None:
         super().__init__()
-        self.function, self.gamma = self.FUNCTIONS[name]
+        self.function, self.gamma = ACTIVATIONS[name]
 
     def forward(self, x: Tensor) -> Tensor:
         return self.gamma * self.function(x)
 
 
 def expected_deviations(depths: Sequence[int]) -> list[float]:
-    """beta of each block, the standard deviation that its input has at the start (Section 3).
+    """The beta of each block: the standard deviation that its input has at the start (Section 3).
 
     A block adds alpha² to the variance; the transition block that begins a stage adds it to 1.
     """
@@ -194,10 +198,11 @@ class NFNet(nn.Sequential):
         self.stages = nn.Sequential()
         for width, stride, depth in zip(widths, (1, 2, 2, 2), depths, strict=True):
             stage = nn.Sequential()
-            for _ in range(depth):
+            for position in range(depth):
+                step = 1 if position else stride
                 beta, rate = next(constants)
-                stage.append(NFBlock(channels, width, stride, beta=beta, drop_rate=rate, group_width=group_width))
-                channels, stride = width, 1
+                stage.append(NFBlock(channels, width, step, beta=beta, drop_rate=rate, group_width=group_width))
+                channels = width
             self.stages.append(stage)
         classifier = nn.Linear(2 * channels, classes)
         nn.init.normal_(classifier.weight, std=0.01)  # Appendix C
@@ -215,8 +220,8 @@ class NFNet(nn.Sequential):
 def unit_norm(x: Tensor) -> Tensor:
     """The norm of what leads into each unit, which stands along the first dimension; of a vector, its only norm."""
     if x.squeeze().dim() <= 1:
-        return x.norm()
-    return x.norm(dim=tuple(range(1, x.dim())), keepdim=True)
+        return torch.linalg.vector_norm(x)
+    return torch.linalg.vector_norm(x, dim=tuple(range(1, x.dim())), keepdim=True)
 
 
 @torch.no_grad()
