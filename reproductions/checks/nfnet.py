@@ -171,7 +171,7 @@ def block_equations() -> dict[str, float]:
     with torch.no_grad():
         return {
             "halved_even": _block_differs(64, 128, 2, (6, 8)),
-            "halved_odd": _block_differs(64, 128, 2, (5, 7)),
+            "halved_odd": _block_differs(64, 128, 2, (5, 8)),
             "halved_alike": _block_differs(64, 64, 2, (4, 4)),
             "widened": _block_differs(32, 64, 1, (5, 4)),
             "kept": _block_differs(64, 64, 1, (5, 4)),
