@@ -12,7 +12,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from reproductions.checks.measuring import count_parameters, distance, normal, normalised, randomise
+from reproductions.checks.digits import train_on_digits
+from reproductions.checks.measuring import count_parameters, distance, normal, normalised, randomise, relative_distance
 from reproductions.collective_residual_unit import (
     VARIANTS,
     CollectiveUnit,
@@ -225,12 +226,12 @@ def units() -> dict[str, float]:
     with torch.no_grad():
         for name, outputs, stride in (("same", 64, 1), ("wider", 128, 1), ("halving", 128, 2)):
             unit = randomise(ResUnit(64, outputs, stride, cardinality=8, width=8))
-            differences[f"residual_{name}"] = _relative(unit(x), _residual(x, unit, stride, 8))
+            differences[f"residual_{name}"] = relative_distance(unit(x), _residual(x, unit, stride, 8))
             unit = randomise(CollectiveUnit(64, outputs, stride, SharedFactors(outputs, 12)))
             wanted = _collective(x, unit, stride)
-            differences[f"collective_{name}"] = _relative(unit(x), wanted)
+            differences[f"collective_{name}"] = relative_distance(unit(x), wanted)
         between = _collective(x, unit, stride, between=lambda y: (y - y.mean((0, 2, 3), keepdim=True)).relu())
-        differences["normalised_between"] = _relative(wanted, between)
+        differences["normalised_between"] = relative_distance(wanted, between)
     return differences
 
 
@@ -247,17 +248,13 @@ def network() -> dict[str, float]:
             y = _collective(y, unit, 2 if position == 0 else 1)
         norm, classifier = net.head[0], net.head[-1]
         y = normalised(y, norm).relu().mean((2, 3)) @ classifier.weight.T + classifier.bias
-        return {"scores": _relative(net(x), y), "smallest": float(y.abs().min())}
+        return {"scores": relative_distance(net(x), y), "smallest": float(y.abs().min())}
 
 
 @cache
 def _network(variant: str) -> CRUNet:
     with torch.device("meta"):
         return build(variant).eval()
-
-
-def _relative(measured: Tensor, wanted: Tensor) -> float:
-    return distance(measured, wanted) / float(wanted.abs().max())
 
 
 def _convolve(x: Tensor, layers: Sequence[nn.Module], stride: int = 1, groups: int = 1) -> Tensor:
@@ -302,11 +299,6 @@ def loss_in_the_mean(series: dict[str, list[float]]) -> dict[str, float | list[f
 
 
 def _accuracy_on_digits(run: Run, sets: int) -> float:
-    from catalog.verify.training import accuracy, cosine
-
-    data = run.data("digits")
-    pixels, test = data.train.images.float(), data.test.images.float()
-    mean, deviation = pixels.mean(), pixels.std()
     torch.manual_seed(run.seed)
     factors = [SharedFactors(32, 24) for _ in range(sets)]
     first, second, third, fourth = (CollectiveUnit(32, 32, 1, factors[number % sets]) for number in range(4))
@@ -315,14 +307,4 @@ def _accuracy_on_digits(run: Run, sets: int) -> float:
         *(first, second, nn.MaxPool2d(2), third, fourth),
         *(nn.BatchNorm2d(32), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(32, 10)),
     )
-    run.train(
-        "shared" if sets == 1 else "private",
-        network,
-        torch.optim.SGD(network.parameters(), lr=0.1, momentum=0.9),
-        (pixels - mean) / deviation,
-        data.train.labels,
-        batch=64,
-        epochs=5,
-        schedule=cosine,
-    )
-    return accuracy(network, (test - mean) / deviation, data.test.labels)
+    return train_on_digits(run, "shared" if sets == 1 else "private", network, epochs=5)[0]

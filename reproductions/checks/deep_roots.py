@@ -10,7 +10,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from catalog.verify.training import Run, accuracy, cosine
+from reproductions.checks.digits import train_on_digits
 from reproductions.checks.measuring import count_macs, distance, normal, normalised, randomise
 from reproductions.deep_roots import NIN, VARIANTS, RootModule, build, convolution
 from reproductions.resnet import ResNet
@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from torch import Tensor
+
+    from catalog.verify.training import Run
 
 # What the tables print is counted in the claims of the tables, the rest in those of the thesis.
 TABLE_2_PARAMETERS = ("nin-orig", "nin-root4", "nin-tree4")
@@ -290,9 +292,6 @@ def digits(run: Run) -> dict[str, float]:
 
 
 def _accuracy_on_digits(run: Run, arm: str, second: int, third: int) -> float:
-    data = run.data("digits")
-    pixels, test = data.train.images.float(), data.test.images.float()
-    mean, deviation = pixels.mean(), pixels.std()
     torch.manual_seed(run.seed)
     network = nn.Sequential(
         RootModule(1, 32, 32, 3, 1),
@@ -305,17 +304,7 @@ def _accuracy_on_digits(run: Run, arm: str, second: int, third: int) -> float:
         nn.AdaptiveAvgPool2d(1),
         nn.Flatten(),
     )
-    run.train(
-        arm,
-        network,
-        torch.optim.SGD(network.parameters(), lr=0.1, momentum=0.9),
-        (pixels - mean) / deviation,
-        data.train.labels,
-        batch=64,
-        epochs=8,
-        schedule=cosine,
-    )
-    return accuracy(network, (test - mean) / deviation, data.test.labels)
+    return train_on_digits(run, arm, network, epochs=8)[0]
 
 
 # --- Helpers ---------------------------------------------------------------------------------------------------------

@@ -5,12 +5,14 @@ from __future__ import annotations
 from functools import cache
 from itertools import pairwise
 from math import sqrt
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from catalog.verify.training import constant
+from reproductions.checks.digits import train_on_digits
 from reproductions.checks.measuring import distance, normalised, randomise
 from reproductions.densenet import VARIANTS, DenseLayer, DenseNet, build, dense_block, transition
 from reproductions.resnet import initialise
@@ -18,8 +20,6 @@ from reproductions.resnet_v2 import bn_relu_conv
 
 if TYPE_CHECKING:
     from catalog.verify.training import Run
-
-Module = TypeVar("Module", bound=nn.Module)
 
 
 def depth() -> dict[str, int]:
@@ -248,16 +248,4 @@ def dense_and_plain(run: Run) -> dict[str, float]:
 
 
 def _loss_on_digits(run: Run, arm: str, network: nn.Module) -> float:
-    """The loss in training mode, since moving averages lag behind."""
-    digits = run.data("digits")
-    pixels = digits.train.images.float()
-    history = run.train(
-        arm,
-        network,
-        torch.optim.SGD(network.parameters(), lr=0.1, momentum=0.9, weight_decay=1e-4),
-        (pixels - pixels.mean()) / pixels.std(),
-        digits.train.labels,
-        batch=64,
-        epochs=4,
-    )
-    return history.last_epoch
+    return train_on_digits(run, arm, network, epochs=4, weight_decay=1e-4, schedule=constant)[1]

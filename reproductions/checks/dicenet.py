@@ -4,16 +4,13 @@ from __future__ import annotations
 
 from copy import deepcopy
 from functools import cache
-from typing import TypeVar
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from reproductions.checks.measuring import count_parameters, count_weights, distance, randomise
+from reproductions.checks.measuring import count_parameters, count_weights, distance, randomise, relative_distance
 from reproductions.dicenet import VARIANTS, DiCE, DiCENet, DimConv, DimFuse, build
-
-Module = TypeVar("Module", bound=nn.Module)
 
 
 def parameters_at_other_widths() -> dict[str, int]:
@@ -124,9 +121,9 @@ def fusion_written_out() -> dict[str, float]:
             y = x[:, [8 * part + channel for channel in range(8) for part in range(3)]]
             fused = _activated(F.conv2d(y, fuse.local[0].weight, groups=8), fuse.local)
             projected = _activated(F.conv2d(fused, fuse.project[0].weight, padding=1, groups=groups), fuse.project)
-            differences[f"to_{outputs}"] = _relative(fuse(x), projected * _gate(fuse, fused))
+            differences[f"to_{outputs}"] = relative_distance(fuse(x), projected * _gate(fuse, fused))
             if outputs == 8:
-                differences["gate_of_the_projection"] = _relative(fuse(x), projected * _gate(fuse, projected))
+                differences["gate_of_the_projection"] = relative_distance(fuse(x), projected * _gate(fuse, projected))
     return differences
 
 
@@ -179,10 +176,6 @@ def dropout() -> dict[str, float]:
 def _network(variant: str) -> DiCENet:
     with torch.device("meta"):
         return build(variant).eval()
-
-
-def _relative(measured: Tensor, wanted: Tensor) -> float:
-    return distance(measured, wanted) / float(wanted.abs().max())
 
 
 def _by_planes(x: Tensor, kernels: Tensor, dimension: int) -> Tensor:

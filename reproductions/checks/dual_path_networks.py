@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from functools import cache, partial
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from reproductions.checks.digits import train_on_digits
 from reproductions.checks.measuring import count_macs, count_parameters, distance, randomise
 from reproductions.dual_path_networks import DPN, VARIANTS, DualPathBlock, build, higher_order, shared_reads
 from reproductions.resnet import ResNet, imagenet_stem
@@ -18,8 +19,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from catalog.verify.training import Run
-
-Module = TypeVar("Module", bound=nn.Module)
 
 
 def model_sizes() -> dict[str, float]:
@@ -164,22 +163,6 @@ def _convolve(x: Tensor, layers: nn.Sequential, stride: int = 1, groups: int = 1
 
 def digits(run: Run) -> dict[str, float]:
     """Share of the test digits that a small network gets right."""
-    from catalog.verify.training import cosine, outputs
-
-    data = run.data("digits")
-    pixels = data.train.images.float()
-    mean, deviation = pixels.mean(), pixels.std()
     torch.manual_seed(run.seed)
     network = DPN(nn.Conv2d(1, 16, 3, padding=1, bias=False), 16, 32, 16, 4, (2, 2), (8, 8), classes=10)
-    run.train(
-        "dual path",
-        network,
-        torch.optim.SGD(network.parameters(), lr=0.1, momentum=0.9),
-        (pixels - mean) / deviation,
-        data.train.labels,
-        batch=64,
-        epochs=5,
-        schedule=cosine,
-    )
-    scores = outputs(network, (data.test.images.float() - mean) / deviation)
-    return {"accuracy": (scores.argmax(dim=1) == data.test.labels).float().mean().item()}
+    return {"accuracy": train_on_digits(run, "dual path", network, epochs=5)[0]}

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from catalog.verify.parity import compare
-from reproductions.checks.measuring import count_parameters, count_weights, distance
+from reproductions.checks.measuring import count_parameters, count_weights, distance, relative_distance
 from reproductions.espnet_v1 import (
     ESP,
     ESPNet,
@@ -146,9 +146,9 @@ def networks_written_out() -> dict[str, float]:
         whole = _decoder(network, first, second, score)
         swapped = _encoder(network.encoder, image, swapped=True)[-1]
         return {
-            "encoder": _relative(network.encoder(image), score),
-            "whole": _relative(network(image), whole),
-            "level_3_before_down": _relative(network.encoder.features(image)[-1], swapped),
+            "encoder": relative_distance(network.encoder(image), score),
+            "whole": relative_distance(network(image), whole),
+            "level_3_before_down": relative_distance(network.encoder.features(image)[-1], swapped),
         }
 
 
@@ -184,10 +184,6 @@ def parity_with_pytorchcv() -> dict[str, float]:
     peer.features.stage3.unit.register_forward_hook(lambda *call: torch.cat(call[-1].chunk(2, 1)[::-1], 1))
     peer.up.register_forward_hook(lambda _, inputs, __: inputs[0])
     return compare(build("espnet-c"), peer, [3, 72, 72])
-
-
-def _relative(measured: Tensor, wanted: Tensor) -> float:
-    return distance(measured, wanted) / float(wanted.abs().max())
 
 
 def _randomise(module: Module) -> Module:

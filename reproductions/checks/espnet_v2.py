@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from copy import deepcopy
 from functools import cache
-from typing import TypeVar
 
 import torch
 from torch import nn
@@ -21,8 +20,6 @@ from reproductions.espnet_v2 import (
     eesp,
     eesp_parameters,
 )
-
-Module = TypeVar("Module", bound=nn.Module)
 
 
 def released_table() -> dict[str, int]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import cache
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, nn
@@ -18,7 +18,6 @@ from reproductions.hrnet import V1, V2, Classification, ExchangeUnit, HRModule, 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-Module = TypeVar("Module", bound=nn.Module)
 
 WIDTHS = (6, 12, 24, 48)
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from copy import deepcopy
 from functools import cache
-from typing import TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -16,8 +15,6 @@ from reproductions.checks.measuring import count_macs, count_parameters, distanc
 from reproductions.inception_v1 import Concatenation
 from reproductions.inception_v3 import conv, tower
 from reproductions.inception_v4 import Inception, InceptionResNetBlock, build, pooled
-
-Module = TypeVar("Module", bound=nn.Module)
 
 NAMES = {"v4": "inception-v4", "v1": "inception-resnet-v1", "v2": "inception-resnet-v2"}
 RESIDUAL = ("v1", "v2")

@@ -26,6 +26,7 @@ __all__ = [
     "normal",
     "normalised",
     "randomise",
+    "relative_distance",
 ]
 
 
@@ -52,6 +53,11 @@ def distance(measured: Tensor, wanted: Tensor) -> float:
     if measured.shape != wanted.shape:
         return math.inf
     return float((measured - wanted).detach().abs().max())
+
+
+def relative_distance(measured: Tensor, wanted: Tensor) -> float:
+    """The largest absolute difference, as a share of the largest number that is wanted."""
+    return distance(measured, wanted) / float(wanted.detach().abs().max())
 
 
 def count_parameters(*modules: nn.Module) -> int:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from reproductions import densenet
+from reproductions.checks.digits import train_on_digits
 from reproductions.checks.measuring import distance, randomise
 from reproductions.densenet import DenseNet
 from reproductions.mixed_link_networks import MixLayer, build
@@ -17,8 +18,6 @@ from reproductions.resnet import imagenet_stem
 
 if TYPE_CHECKING:
     from catalog.verify.training import Run
-
-Module = TypeVar("Module", bound=nn.Module)
 
 
 def widths() -> dict[str, list[int]]:
@@ -176,23 +175,7 @@ def _branch(x: Tensor, layers: nn.Sequential) -> Tensor:
 
 def digits(run: Run) -> dict[str, float]:
     """Share of the test digits that a small network gets right."""
-    from catalog.verify.training import cosine, outputs
-
-    data = run.data("digits")
-    pixels = data.train.images.float()
-    mean, deviation = pixels.mean(), pixels.std()
     torch.manual_seed(run.seed)
     stem = nn.Conv2d(1, 16, 3, padding=1, bias=False)
     network = DenseNet(stem, 16, partial(MixLayer, k1=8, k2=8), 8, (3, 3), lambda channels: channels // 2, classes=10)
-    run.train(
-        "mixed links",
-        network,
-        torch.optim.SGD(network.parameters(), lr=0.1, momentum=0.9),
-        (pixels - mean) / deviation,
-        data.train.labels,
-        batch=64,
-        epochs=5,
-        schedule=cosine,
-    )
-    scores = outputs(network, (data.test.images.float() - mean) / deviation)
-    return {"accuracy": (scores.argmax(dim=1) == data.test.labels).float().mean().item()}
+    return {"accuracy": train_on_digits(run, "mixed links", network, epochs=5)[0]}

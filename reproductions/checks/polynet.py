@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from functools import cache
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, nn
@@ -28,7 +28,6 @@ from reproductions.polynet import (
 if TYPE_CHECKING:
     from reproductions.inception_v4 import Inception
 
-Module = TypeVar("Module", bound=nn.Module)
 
 # --- The networks ----------------------------------------------------------------------------------------------------
 

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from reproductions import resnet
+from reproductions.checks.digits import train_on_digits
 from reproductions.checks.measuring import (
     conv_then_norm,
     count_macs,
@@ -201,22 +202,7 @@ def digits(run: Run) -> dict[str, float]:
 
 
 def _accuracy_on_digits(run: Run, arm: str, *, width: int, scale: int) -> float:
-    from catalog.verify.training import accuracy, cosine
-
-    data = run.data("digits")
-    pixels, test = data.train.images.float(), data.test.images.float()
-    mean, deviation = pixels.mean(), pixels.std()
     torch.manual_seed(run.seed)
     block = partial(Res2Block, width=width, scale=scale)
     network = ResNet(conv_bn_relu(1, 16, 3, padding=1), block, (16, 64), (3,), classes=10)
-    run.train(
-        arm,
-        network,
-        torch.optim.SGD(network.parameters(), lr=0.1, momentum=0.9),
-        (pixels - mean) / deviation,
-        data.train.labels,
-        batch=64,
-        epochs=4,
-        schedule=cosine,
-    )
-    return accuracy(network, (test - mean) / deviation, data.test.labels)
+    return train_on_digits(run, arm, network, epochs=4)[0]

@@ -5,18 +5,16 @@ from __future__ import annotations
 from functools import cache, partial
 from itertools import pairwise
 from math import sqrt
-from typing import TypeVar
 
 import torch
 from torch import nn
 from torch.nn import functional as F
 
-from catalog.verify.training import Run, accuracy, padded_crops_and_flips, steps
+from catalog.verify.training import Run, accuracy, constant, padded_crops_and_flips, steps
+from reproductions.checks.digits import train_on_digits
 from reproductions.checks.measuring import conv_then_norm, count_macs, count_parameters, distance, randomise
 from reproductions.layers import conv_bn
 from reproductions.resnet import VARIANTS, BasicBlock, Block, Bottleneck, ResNet, build, option_a
-
-Module = TypeVar("Module", bound=nn.Module)
 
 
 def depth() -> dict[str, int]:
@@ -265,21 +263,10 @@ def deeper_plain(run: Run) -> dict[str, float]:
 
 def _loss_on_digits(run: Run, arm: str, *, blocks: int = 9, residual: bool = False) -> float:
     """A network of 8 channels at full resolution; its loss in training mode, since moving averages lag behind."""
-    digits = run.data("digits")
-    pixels = digits.train.images.float()
     torch.manual_seed(run.seed)
     stem = nn.Sequential(*conv_bn(1, 8, 3, padding=1), nn.ReLU())
     network = ResNet(stem, partial(BasicBlock, shortcut=option_a if residual else None), (8, 8), (blocks,), classes=10)
-    history = run.train(
-        arm,
-        network,
-        torch.optim.SGD(network.parameters(), lr=0.1, momentum=0.9, weight_decay=1e-4),
-        (pixels - pixels.mean()) / pixels.std(),
-        digits.train.labels,
-        batch=64,
-        epochs=4,
-    )
-    return history.last_epoch
+    return train_on_digits(run, arm, network, epochs=4, weight_decay=1e-4, schedule=constant)[1]
 
 
 # "Slightly too large to start converging": the rate is a tenth until the training error is below 80 % (Section 4.2).

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from functools import cache
 from math import sqrt
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from catalog.verify.training import cosine, outputs
+from reproductions.checks.digits import train_on_digits
 from reproductions.checks.measuring import normalised, randomise
 from reproductions.resnet import initialise, stages
 from reproductions.resnet_in_resnet import (
@@ -26,8 +26,6 @@ from reproductions.resnet_in_resnet import (
 
 if TYPE_CHECKING:
     from catalog.verify.training import Run
-
-Module = TypeVar("Module", bound=nn.Module)
 
 
 def layers() -> dict[str, int]:
@@ -269,9 +267,6 @@ def _bare(unit: GeneralizedUnit) -> GeneralizedUnit:
 
 def accuracy_on_digits(run: Run) -> float:
     """Test accuracy of a small network of two streams on digits."""
-    digits = run.data("digits").divide(run.seed)
-    pixels = digits.train.images.float()
-    mean, deviation = pixels.mean(), pixels.std()
     torch.manual_seed(run.seed)
     network = nn.Sequential(
         Split(1, 8),
@@ -282,15 +277,4 @@ def accuracy_on_digits(run: Run) -> float:
         nn.Linear(32, 10),
     )
     initialise(network)
-    run.train(
-        "two streams",
-        network,
-        torch.optim.SGD(network.parameters(), lr=0.1, momentum=0.9),
-        (pixels - mean) / deviation,
-        digits.train.labels,
-        batch=64,
-        epochs=8,
-        schedule=cosine,
-    )
-    right = outputs(network, (digits.test.images.float() - mean) / deviation).argmax(dim=1) == digits.test.labels
-    return right.float().mean().item()
+    return train_on_digits(run, "two streams", network, epochs=8, divide=True)[0]

@@ -11,6 +11,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from catalog.verify.training import constant
+from reproductions.checks.digits import train_on_digits
 from reproductions.checks.measuring import count_parameters, distance, normalised, randomise
 from reproductions.layers import conv_bn
 from reproductions.resnet import BasicBlock, Block, Bottleneck, ResNet
@@ -269,18 +271,7 @@ def normalised_sums(run: Run) -> dict[str, float]:
 
 def _loss_on_digits(run: Run, arm: str, block: Callable[[int, int, int], nn.Module]) -> float:
     """Twelve units of 8 channels at full resolution; the loss in training mode, since moving averages lag behind."""
-    digits = run.data("digits")
-    pixels = digits.train.images.float()
     torch.manual_seed(run.seed)
     stem = nn.Sequential(*conv_bn(1, 8, 3, padding=1), nn.ReLU())
     network = ResNet(stem, block, (8, 8), (12,), classes=10)
-    history = run.train(
-        arm,
-        network,
-        torch.optim.SGD(network.parameters(), lr=0.1, momentum=0.9, weight_decay=1e-4),
-        (pixels - pixels.mean()) / pixels.std(),
-        digits.train.labels,
-        batch=64,
-        epochs=3,
-    )
-    return history.last_epoch
+    return train_on_digits(run, arm, network, epochs=3, weight_decay=1e-4, schedule=constant)[1]

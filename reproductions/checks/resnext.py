@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from functools import cache, partial
-from typing import TypeVar
+from typing import TYPE_CHECKING
 
 import torch
 from torch import nn
 from torch.nn import functional as F
 
-from catalog.verify.training import Run, accuracy, cosine
 from reproductions import resnet
+from reproductions.checks.digits import train_on_digits
 from reproductions.checks.measuring import (
     conv_then_norm,
     count_macs,
@@ -23,7 +23,8 @@ from reproductions.layers import conv_bn_relu
 from reproductions.resnet import Bottleneck, ResNet
 from reproductions.resnext import VARIANTS, Aggregation, ResNeXtBlock, build, concatenated, summed
 
-Module = TypeVar("Module", bound=nn.Module)
+if TYPE_CHECKING:
+    from catalog.verify.training import Run
 
 TEMPLATE = {"1x64d": (1, 64), "2x40d": (2, 40), "4x24d": (4, 24), "8x14d": (8, 14), "32x4d": (32, 4)}
 
@@ -245,20 +246,7 @@ def digits(run: Run) -> dict[str, float]:
 
 def _accuracy_on_digits(run: Run, arm: str, *, cardinality: int, width: int) -> float:
     """Three blocks; `width` is that of a branch in the first stage, with 64 outputs."""
-    data = run.data("digits")
-    pixels, test = data.train.images.float(), data.test.images.float()
-    mean, deviation = pixels.mean(), pixels.std()
     torch.manual_seed(run.seed)
     block = partial(ResNeXtBlock, cardinality=cardinality, width=width * 256 // 64)
     network = ResNet(conv_bn_relu(1, 16, 3, padding=1), block, (16, 64, 128), (2, 1), classes=10)
-    run.train(
-        arm,
-        network,
-        torch.optim.SGD(network.parameters(), lr=0.1, momentum=0.9),
-        (pixels - mean) / deviation,
-        data.train.labels,
-        batch=64,
-        epochs=4,
-        schedule=cosine,
-    )
-    return accuracy(network, (test - mean) / deviation, data.test.labels)
+    return train_on_digits(run, arm, network, epochs=4)[0]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from copy import deepcopy
 from functools import cache
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, nn
@@ -19,7 +19,6 @@ from reproductions.senet import VARIANTS, SEBlock, SENet154Block, build, resnext
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-Module = TypeVar("Module", bound=nn.Module)
 
 DEPTHS = ("resnet50", "seresnet50", "seresnet101", "seresnet152", "seresnext50-32x4d", "seresnext101-32x4d", "senet154")
 TEMPLATES = ("seresnet50", "seresnext50-32x4d", "senet154")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import cache
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, nn
@@ -20,8 +20,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from catalog.verify.training import Run
-
-Module = TypeVar("Module", bound=nn.Module)
 
 
 def cost_with_selection() -> dict[str, int]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from functools import cache
 from math import sqrt
 from statistics import fmean, pstdev
-from typing import TypeVar
 from unittest.mock import patch
 
 import torch
@@ -18,8 +17,6 @@ from reproductions.checks.measuring import conv_then_norm, count_macs, distance,
 from reproductions.layers import conv_bn
 from reproductions.resnet import BasicBlock, ResNet, option_b
 from reproductions.stochastic_depth import VARIANTS, ResidualDrop, build, pooled_shortcut
-
-Module = TypeVar("Module", bound=nn.Module)
 
 
 def depth() -> dict[str, int]:

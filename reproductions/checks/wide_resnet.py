@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from functools import cache, partial
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
 import torch
 from torch import nn
 from torch.nn import functional as F
 
-from catalog.verify.training import cosine, outputs
+from reproductions.checks.digits import train_on_digits
 from reproductions.checks.measuring import normalised, randomise
 from reproductions.resnet_v2 import PreActBlock, PreActResNet
 from reproductions.wide_resnet import VARIANTS, WideBlock, WideBottleneck, build, wide_resnet
@@ -17,8 +17,6 @@ from reproductions.wide_resnet import VARIANTS, WideBlock, WideBottleneck, build
 if TYPE_CHECKING:
     from catalog.verify.training import Run
     from reproductions.resnet import ResNet
-
-Module = TypeVar("Module", bound=nn.Module)
 
 
 def depth() -> dict[str, int]:
@@ -196,21 +194,7 @@ def accuracy_in_the_mean(series: dict[str, list[float]]) -> dict[str, float | li
 
 def _train_on_digits(run: Run, arm: str, *, n: int, k: int) -> tuple[float, float]:
     """Test accuracy and the mean training loss of the last epoch."""
-    digits = run.data("digits").divide(run.seed)
-    pixels = digits.train.images.float()
-    mean, deviation = pixels.mean(), pixels.std()
     torch.manual_seed(run.seed)
     stem = nn.Conv2d(1, 4, 3, padding=1, bias=False)
     network = PreActResNet(stem, WideBlock, (4, 4 * k, 8 * k, 16 * k), (n, n, n), classes=10)
-    history = run.train(
-        arm,
-        network,
-        torch.optim.SGD(network.parameters(), lr=0.1, momentum=0.9, weight_decay=1e-4),
-        (pixels - mean) / deviation,
-        digits.train.labels,
-        batch=64,
-        epochs=4,
-        schedule=cosine,
-    )
-    right = outputs(network, (digits.test.images.float() - mean) / deviation).argmax(dim=1) == digits.test.labels
-    return right.float().mean().item(), history.last_epoch
+    return train_on_digits(run, arm, network, epochs=4, weight_decay=1e-4, divide=True)

@@ -17,6 +17,7 @@ from reproductions.checks.measuring import (
     normal,
     normalised,
     randomise,
+    relative_distance,
 )
 
 
@@ -25,6 +26,7 @@ def test_a_distance_is_the_largest_and_infinite_between_shapes() -> None:
     assert distance(a, torch.tensor([1.5, 2.0, 2.0])) == 3.0
     assert distance(a, torch.tensor(1.0)) == math.inf
     assert distance(a[None], a) == math.inf
+    assert relative_distance(torch.tensor([1.5, 2.0, 2.0]), a) == pytest.approx(0.6)
     assert math.isnan(distance(a, torch.tensor([1.0, math.nan, 5.0])))
 
 
