@@ -15,6 +15,7 @@ import ast
 import contextlib
 import datetime
 import json
+import math
 import os
 import platform
 from functools import cache
@@ -281,19 +282,39 @@ class Ledger:
 
 
 def _same_result(old: Entry, new: Entry) -> bool:
-    return all(
-        getattr(old, name) == getattr(new, name) for name in ("status", "measured", "data", "weights", "fingerprints")
-    )
+    same = all(getattr(old, name) == getattr(new, name) for name in ("status", "data", "weights", "fingerprints"))
+    return same and not any(_measured_otherwise(old.measured, new.measured))
 
 
 def _changes(entry: Entry, report: ClaimReport) -> Iterator[str]:
     if entry.status != report.status:
         yield f"{report.status} instead of {entry.status}"
-    before, now = (value if isinstance(value, dict) else {"": value} for value in (entry.measured, report.measured))
+    for name, before, now in _measured_otherwise(entry.measured, report.measured):
+        label = f"{name} " if name else ""
+        yield f"{label}measured {_in_words(now)} instead of {_in_words(before)}"
+
+
+def _measured_otherwise(before: Any, now: Any) -> Iterator[tuple[str, Any, Any]]:
+    """What was measured under each name, where that is more than processors differ in their rounding."""
+    before, now = (value if isinstance(value, dict) else {"": value} for value in (before, now))
     for name in before | now:
-        if before.get(name) != now.get(name):
-            label = f"{name} " if name else ""
-            yield f"{label}measured {now.get(name, 'nothing')} instead of {before.get(name, 'nothing')}"
+        old, new = before.get(name), now.get(name)
+        if not _is_rounding(old, new):
+            yield name, old, new
+
+
+def _is_rounding(old: Any, new: Any) -> bool:
+    if isinstance(old, list) and isinstance(new, list):
+        return len(old) == len(new) and all(map(_is_rounding, old, new))
+    if isinstance(old, float) and isinstance(new, float | int):
+        return math.isclose(old, new, rel_tol=1e-6, abs_tol=1e-9) or old == new
+    return bool(old == new)
+
+
+def _in_words(measured: Any) -> str:
+    if isinstance(measured, list):
+        return f"[{', '.join(map(_in_words, measured))}]"
+    return "nothing" if measured is None else f"{measured:.6g}" if isinstance(measured, float) else str(measured)
 
 
 def _today() -> str:

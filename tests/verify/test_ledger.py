@@ -143,15 +143,16 @@ def test_the_same_again_leaves_the_file_alone(sources: Path, monkeypatch: pytest
 
     monkeypatch.setattr(module.datetime, "datetime", Tomorrow)
     assert not Ledger.load("my-net").record(report(claim(statement="said otherwise"), seconds=9))
+    assert not Ledger.load("my-net").record(report(claim(), measured=4e-16)), "another processor rounds otherwise"
     assert (results(sources).read_bytes(), results(sources).stat().st_ino) == before
     for other in (
-        report(claim(), measured=4e-16),
-        report(claim(), measured=4e-16, status=Status.FAILED),
-        report(claim(expect={"at_most": 1e-9}), measured=4e-16, status=Status.FAILED),
+        report(claim(), measured=4e-6),
+        report(claim(), measured=4e-6, status=Status.FAILED),
+        report(claim(expect={"at_most": 1e-9}), measured=4e-6, status=Status.FAILED),
     ):
         assert Ledger.load("my-net").record(other)
     (sources / "my_net.py").write_text("SIZE = 4\n")
-    assert Ledger.load("my-net").record(report(claim(expect={"at_most": 1e-9}), measured=4e-16, status=Status.FAILED))
+    assert Ledger.load("my-net").record(report(claim(expect={"at_most": 1e-9}), measured=4e-6, status=Status.FAILED))
 
 
 def test_other_claims_and_environments_stay(sources: Path) -> None:
@@ -204,6 +205,26 @@ def test_differences() -> None:
     assert ledger.differences(report(claim("two"), measured={"a": 1, "b": 3})) == (
         f"two: b measured 3 instead of 2 since {date}"
     )
+
+
+@pytest.mark.parametrize(
+    ("before", "now", "differs"),
+    [
+        (3e-16, 5e-15, False),
+        (0.5, 0.5 + 1e-8, False),
+        (0.5, 0.50001, True),
+        (0.0, 1e-8, True),
+        (7, 8, True),
+        (25_557_032, 25_557_033, True),
+        ([0.5, 1e-16], [0.5, 0.0], False),
+        ([0.5, 0.5], [0.5], True),
+        (0.5, None, True),
+    ],
+)
+def test_rounding_is_no_difference(before: Any, now: Any, differs: bool) -> None:
+    ledger = Ledger.load("my-net")
+    ledger.record(report(claim(), measured=before))
+    assert bool(ledger.differences(report(claim(), measured=now))) is differs
 
 
 # --- Files -----------------------------------------------------------------------------------------------------------
