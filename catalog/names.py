@@ -13,7 +13,17 @@ from catalog.source import printable
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-__all__ = ["AmbiguousName", "Index", "UnknownName", "closest", "find_topic", "find_variant", "normal", "same"]
+__all__ = [
+    "AmbiguousName",
+    "Index",
+    "UnknownName",
+    "closest",
+    "find_authors",
+    "find_topic",
+    "find_variant",
+    "normal",
+    "same",
+]
 
 Kind = Literal["paper", "family", "external"]
 Match = tuple[Kind, str]
@@ -57,8 +67,7 @@ def same(name: str) -> str:
 
 def normal(name: str) -> str:
     """A name without case, accents, spaces, hyphens and punctuation: ``Inception v3`` becomes ``inceptionv3``."""
-    plain = unicodedata.normalize("NFKD", name).casefold()
-    return "".join(character for character in plain if character.isalnum())
+    return "".join(character for character in _plain(name) if character.isalnum())
 
 
 def find_variant(paper: str, name: str) -> str:
@@ -108,7 +117,17 @@ def _words(name: str) -> set[str]:
 
 
 def _spaced(name: str) -> str:
-    return re.sub(r"[^a-z0-9]+", " ", unicodedata.normalize("NFKD", name).casefold()).strip()
+    return re.sub(r"[\W_]+", " ", _plain(name)).strip()
+
+
+def _plain(name: str) -> str:
+    """A name without case and accents."""
+    parts = unicodedata.normalize("NFKD", name).casefold().translate(_WITHOUT_STROKE)
+    return "".join(character for character in parts if not unicodedata.combining(character))
+
+
+# Unicode takes these for letters of their own, people for letters with an accent.
+_WITHOUT_STROKE = str.maketrans("đħıłøŧ", "dhilot")
 
 
 class Index:
@@ -182,4 +201,49 @@ def find_topic(name: str, topics: Iterable[Named]) -> str:
         return _top(name, found)
     near = closest(name, [spoken for topic in topics for spoken in topic.spoken], 4 * SUGGESTIONS)
     ids = dict.fromkeys(topic.id for spoken in near for topic in topics if spoken in topic.spoken)
-    raise UnknownName(name, list(ids)[:SUGGESTIONS], what="topic")
+    hint = f"there are {', '.join(topic.id for topic in topics if '/' not in topic.id)}"
+    raise UnknownName(name, list(ids)[:SUGGESTIONS], what="topic", hint=hint)
+
+
+def find_authors(name: str, authors: Iterable[str]) -> list[str]:
+    """The authors who may be meant by a name: each of its words is one of theirs, or the initial of one.
+
+    ``He``, ``K. He`` and ``He, Kaiming`` all mean Kaiming He, and ``Dan Ciresan`` also Dan C. Cireşan. Case, accents,
+    and the order of the words do not count, nor does whether two words are written as one, as in Le Cun.
+
+    Raises:
+        UnknownName: nobody is meant; the error suggests whose names are nearly that.
+    """
+    authors = list(dict.fromkeys(authors))
+    wanted = _spaced(name).split()
+    found = [author for author in authors if _may_be(wanted, _spaced(author).split())]
+    if not found:
+        # People ask for surnames, which are not very like the whole name.
+        spoken = {part: author for author in reversed(authors) for part in (author.split()[-1], author)}
+        near = dict.fromkeys(spoken[part] for part in closest(name, spoken))
+        raise UnknownName(name, near, what="author")
+    return found
+
+
+def _may_be(wanted: list[str], known: list[str]) -> bool:
+    def joined(words: list[str]) -> Iterable[list[str]]:
+        return (words, [*words[:-2], "".join(words[-2:])])
+
+    return any(_are_among(these, those) for these in joined(wanted) for those in joined(known))
+
+
+def _are_among(wanted: list[str], known: list[str]) -> bool:
+    """Whether each word is another of those that are known, or the initial of one, or has its initial there."""
+    left = list(known)
+    short = []
+    for word in wanted:
+        if word in left and len(word) > 1:
+            left.remove(word)
+        else:
+            short.append(word)
+    for word in short:
+        others = [other for other in left if other[:1] == word[:1] and 1 in {len(other), len(word)}]
+        if not others:
+            return False
+        left.remove(others[0])
+    return len(short) < len(wanted)

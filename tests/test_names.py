@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from catalog.names import AmbiguousName, UnknownName, closest, find_topic, normal, same
+from catalog.names import AmbiguousName, UnknownName, closest, find_authors, find_topic, normal, same
 from catalog.outline import identifier
 from catalog.records import Family, Paper
 
@@ -192,3 +192,67 @@ def test_topics_of_one_name(records: Records) -> None:
     records.change("taxonomy.yaml", "name: Residual Networks Family", "name: Dilated Kernels")
     with pytest.raises(AmbiguousName, match="may be kernels/dilated or residual"):
         find_topic("dilated kernels", records.load().topic_names.values())
+
+
+AUTHORS = [
+    "Kaiming He",
+    "Dan C. Cireşan",
+    "Jürgen Schmidhuber",
+    "Yann LeCun",
+    "Luc Van Gool",
+    "Søren Łukasz",
+    "Wei Liu",
+    "W. Liu",
+    "Quoc V. Le",
+    "Jean-Baptiste Cordonnier",
+    "何恺明",
+]
+
+
+@pytest.mark.parametrize(
+    ("name", "found"),
+    [
+        ("He", ["Kaiming He"]),
+        ("kaiming he", ["Kaiming He"]),
+        ("K. He", ["Kaiming He"]),
+        ("He, K.", ["Kaiming He"]),
+        ("Dan Ciresan", ["Dan C. Cireşan"]),
+        ("D. C. CIREŞAN", ["Dan C. Cireşan"]),
+        ("Jurgen Schmidhuber", ["Jürgen Schmidhuber"]),
+        ("Le Cun", ["Yann LeCun"]),
+        ("Y. Le Cun", ["Yann LeCun"]),
+        ("VanGool", ["Luc Van Gool"]),
+        ("Soren Lukasz", ["Søren Łukasz"]),
+        ("Wei Liu", ["Wei Liu", "W. Liu"]),
+        ("Quoc Le", ["Quoc V. Le"]),
+        ("Jean Baptiste Cordonnier", ["Jean-Baptiste Cordonnier"]),
+        ("J.-B. Cordonnier", ["Jean-Baptiste Cordonnier"]),
+        ("何恺明", ["何恺明"]),
+    ],
+)
+def test_authors(name: str, found: list[str]) -> None:
+    assert find_authors(name, AUTHORS) == found
+
+
+@pytest.mark.parametrize(
+    ("name", "suggestions"),
+    [
+        ("X. He", ("Kaiming He",)),
+        ("K", ()),
+        ("K. H.", ()),
+        ("V.", ()),
+        ("", ()),
+        ("Ciresann", ("Dan C. Cireşan",)),
+        ("Yan LeKun", ("Yann LeCun",)),
+        ("He He", ()),
+    ],
+)
+def test_authors_who_are_not_there(name: str, suggestions: tuple[str, ...]) -> None:
+    with pytest.raises(UnknownName) as raised:
+        find_authors(name, AUTHORS)
+    assert raised.value.suggestions[:1] == suggestions
+
+
+def test_of_a_topic_that_is_like_none_the_top_ones_are_named(small: Library) -> None:
+    with pytest.raises(UnknownName, match=r"no topic is called 'zzz'; there are kernels, inception, residual$"):
+        find_topic("zzz", small.topic_names.values())
