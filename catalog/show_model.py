@@ -10,7 +10,7 @@ from catalog.text import bold, columns, dim, expectation, heading, listed, numbe
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-__all__ = ["model_view"]
+__all__ = ["differences_table", "model_view", "places"]
 
 MOST = 12
 """Differences that are listed one by one."""
@@ -90,12 +90,18 @@ def _comparison(report: Mapping[str, Any], width: int) -> Iterator[str]:
     elif report["hints"]:
         parameters = report["totals"]["theirs"]["parameters"]
         yield from wrap(f"{parameters:,} parameters are those of {listed(report['hints'], 'or')}.", width)
-    yield from _differences(report, width)
+    totals = report["totals"]
+    yield from differences_table(
+        comparison["differences"],
+        (comparison["elsewhere_parameters"], comparison["elsewhere_macs"]),
+        tuple(totals["theirs"][quantity] - totals["ours"][quantity] for quantity in ("parameters", "macs")),
+        width,
+    )
     if comparison["in_training"]:
         yield ""
         yield "What only training shows, and what was switched off here:"
         for finding in comparison["in_training"]:
-            yield from wrap(f"{_places(finding)}: {finding['what']}", width, "  ", "    ")
+            yield from wrap(f"{places(finding)}: {finding['what']}", width, "  ", "    ")
 
 
 def _agreement(comparison: Mapping[str, Any], full: Sequence[int]) -> str:
@@ -127,25 +133,31 @@ def _parting(comparison: Mapping[str, Any], name: str) -> str:
     return f"{heading('They part')} {where}: {what}.{ours}"
 
 
-def _differences(report: Mapping[str, Any], width: int) -> Iterator[str]:
-    comparison, totals = report["comparison"], report["totals"]
-    findings = comparison["differences"]
+def differences_table(
+    findings: Sequence[Mapping[str, Any]], elsewhere: Sequence[int], together: Sequence[int], width: int
+) -> Iterator[str]:
+    """In what one network differs from another, what each difference costs, and where it is; below an empty line.
+
+    Args:
+        findings: differences, as JSON.
+        elsewhere: parameters and multiply-accumulates that are more in layers without a difference of their own.
+        together: the same of the whole network.
+        width: columns to fill.
+    """
     if not findings:
         return
     rows: list[tuple[str, ...]] = [("", "parameters", "multiply-accumulates", "where")]
     rows += [
-        (finding["what"], _signed(finding["parameters"]), _signed(finding["macs"]), _places(finding))
+        (finding["what"], _signed(finding["parameters"]), _signed(finding["macs"]), places(finding))
         for finding in findings[:MOST]
     ]
     if rest := findings[MOST:]:
         costs = [sum(finding[quantity] for finding in rest) for quantity in ("parameters", "macs")]
         rows.append((f"and {len(rest)} more (--json lists them)", *map(_signed, costs), ""))
-    elsewhere = comparison["elsewhere_parameters"], comparison["elsewhere_macs"]
     if any(elsewhere):
         rows.append(("other layers, which get larger, smaller or other maps", *map(_signed, elsewhere), ""))
     if len(rows) > 2:
-        both = (totals["theirs"][quantity] - totals["ours"][quantity] for quantity in ("parameters", "macs"))
-        rows.append(("together", *map(_signed, both), ""))
+        rows.append(("together", *map(_signed, together), ""))
     yield ""
     # What differs is said in full; where is cut to what is left.
     widest = max(width - 60, 36)
@@ -155,8 +167,8 @@ def _differences(report: Mapping[str, Any], width: int) -> Iterator[str]:
     yield from others
 
 
-def _places(finding: Mapping[str, Any]) -> str:
-    """Where a difference is found, in their model: the first few places."""
+def places(finding: Mapping[str, Any]) -> str:
+    """Where a difference is found, in the other model: the first few places."""
     names = list(dict.fromkeys(finding["theirs"] or finding["after"]))
     text = listed(names) if len(names) <= 3 else f"{', '.join(names[:2])} and {len(names) - 2} more"
     behind = "behind " if finding["after"] and not finding["theirs"] else ""

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Sequence
 
 __all__ = [
+    "added",
     "bold",
     "columns",
     "counted",
@@ -25,6 +26,7 @@ __all__ = [
     "measurement",
     "number",
     "page_width",
+    "removed",
     "shortened",
     "status",
     "wrap",
@@ -56,6 +58,16 @@ def dim(text: str) -> str:
 
 def heading(text: str) -> str:
     return _styled(text, "1;4")
+
+
+def added(line: str) -> str:
+    """A line that only the newer of two texts has, in green."""
+    return f"\x1b[32m{line}\x1b[0m"
+
+
+def removed(line: str) -> str:
+    """A line that only the older of two texts has, in red."""
+    return f"\x1b[31m{line}\x1b[0m"
 
 
 def status(value: str) -> str:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from torch import nn
 
-__all__ = ["UnknownReproduction", "UnknownVariant", "build", "find_variant", "variants"]
+__all__ = ["UnknownReproduction", "UnknownVariant", "build", "find_variant", "main_variant", "variants"]
 
 _HERE = Path(__file__).parent
 _NOT_PAPERS = {"__init__", "layers"}
@@ -82,6 +82,20 @@ def variants(paper: str) -> list[str]:
     return list(_variants(_module_name(paper)))
 
 
+def main_variant(paper: str) -> str:
+    """Name of the variant that `build` returns if none is named, without importing the module.
+
+    Raises:
+        UnknownReproduction: no module of that name.
+        UnknownVariant: the module holds no network.
+    """
+    for statement in _tree(_module_name(paper)).body:
+        match statement:
+            case ast.FunctionDef(name="build", args=ast.arguments(defaults=[ast.Constant(value=str(name)), *_])):
+                return name
+    raise UnknownVariant(paper, "")
+
+
 def _papers() -> list[str]:
     return sorted(path.stem.replace("_", "-") for path in _HERE.glob("*.py") if path.stem not in _NOT_PAPERS)
 
@@ -105,8 +119,13 @@ def _module_name(paper: str) -> str:
 @cache
 def _variants(name: str) -> tuple[str, ...]:
     """Read the names in a module's ``VARIANTS``, a dictionary whose keys are plain strings, from its source."""
-    for statement in ast.parse((_HERE / f"{name}.py").read_text(encoding="utf-8")).body:
+    for statement in _tree(name).body:
         match statement:
             case ast.Assign(targets=[ast.Name(id="VARIANTS")], value=ast.Dict(keys=keys)):
                 return tuple(ast.literal_eval(key) for key in keys if key is not None)
     return ()
+
+
+@cache
+def _tree(name: str) -> ast.Module:
+    return ast.parse((_HERE / f"{name}.py").read_text(encoding="utf-8"))

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from catalog.verify.alignment import Alignment, Difference
     from catalog.verify.trace import Trace
 
-__all__ = ["Comparison", "Finding", "Side", "compare"]
+__all__ = ["Comparison", "Finding", "Side", "compare", "grouped"]
 
 SAME_OUTPUTS = 1e-9
 """Share of the largest output by which outputs of the same function may differ, in double precision."""
@@ -133,7 +133,7 @@ def compare(
     parted = None if numbers.same else numbers.parted()
     if parted is not None:
         found = parted.sorted(found)
-    findings = _grouped(found, ours.run, theirs.run)
+    findings = grouped(found, ours.run, theirs.run)
     if parted is not None and parted.is_unexplained(found):
         findings.insert(0, parted.unexplained(ours.run, theirs.run))
     first = findings[0] if findings else None
@@ -149,7 +149,7 @@ def compare(
         remark="" if parted is not None and first is not None else remark,
         first=first,
         differences=findings,
-        in_training=_grouped(in_training, ours.run, theirs.run),
+        in_training=grouped(in_training, ours.run, theirs.run),
         elsewhere_parameters=theirs.run.parameters
         - ours.run.parameters
         - sum(finding.parameters for finding in findings),
@@ -347,7 +347,7 @@ def _without_dropout() -> Iterator[None]:
 # --- In words --------------------------------------------------------------------------------------------------------
 
 
-def _grouped(differences: Sequence[Difference], ours: Trace, theirs: Trace) -> list[Finding]:
+def grouped(differences: Sequence[Difference], ours: Trace, theirs: Trace) -> list[Finding]:
     """Differences that are the same in several places as one, in the order of the first."""
     groups: dict[str, list[Difference]] = {}
     for difference in differences:

@@ -40,7 +40,18 @@ if TYPE_CHECKING:
     from catalog.verify.runner import ClaimReport, PaperReport
     from catalog.verify.training import Outcome
 
-__all__ = ["CPU", "Entry", "Inputs", "Ledger", "LedgerError", "MutationScore", "Survivor", "fingerprints", "sources"]
+__all__ = [
+    "CPU",
+    "Entry",
+    "Inputs",
+    "Ledger",
+    "LedgerError",
+    "MutationScore",
+    "Survivor",
+    "fingerprints",
+    "recorded",
+    "sources",
+]
 
 CPU = "cpu"
 """The environment of whatever needs no accelerator; others have the name of theirs."""
@@ -279,6 +290,17 @@ class Ledger:
             device=device,
             fingerprints=fingerprints(paper, claim),
         )
+
+
+def recorded(paper: Paper) -> dict[str, str]:
+    """The newest recorded verdict on each claim of a paper, marked where it speaks of older code: "verified, stale"."""
+    ledger = Ledger.load(paper.id)
+    entries = {claim.id: ledger.entry(claim.id) for claim in paper.claims}
+    return {
+        claim: f"{entry.status}, stale" if ledger.is_stale(entry, paper) else str(entry.status)
+        for claim, entry in entries.items()
+        if entry is not None
+    }
 
 
 def _same_result(old: Entry, new: Entry) -> bool:

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from catalog.verify.structure import Structure
     from catalog.verify.trace import Trace
 
-__all__ = ["Claimed", "Explanation", "Judged", "Report", "hold"]
+__all__ = ["Claimed", "Explanation", "Judged", "Report", "counted", "hold", "input_size", "usual_size"]
 
 
 # --- The report ------------------------------------------------------------------------------------------------------
@@ -180,7 +180,7 @@ def hold(
         raise CatalogError("give the model to hold against the paper (--model), or figures to explain (--claimed)")
     name = _variant(paper, variant)
     keywords = dict(_option(text) for text in options)
-    full = _size(size) if size is not None else _usual_size(paper, name)
+    full = input_size(size) if size is not None else usual_size(paper, name)
     import_torch()
     import torch
 
@@ -221,7 +221,12 @@ def _option(text: str) -> tuple[str, Any]:
         raise CatalogError(f"the value of '{text}' cannot be read; it is written as in YAML") from None
 
 
-def _size(text: str) -> list[int]:
+def input_size(text: str) -> list[int]:
+    """Read the size of an input: ``3,224,224`` or ``3x224x224``.
+
+    Raises:
+        CatalogError: it is none.
+    """
     try:
         sides = [int(side) for side in text.replace("x", ",").split(",")]
     except ValueError:
@@ -231,8 +236,12 @@ def _size(text: str) -> list[int]:
     return sides
 
 
-def _usual_size(paper: Paper, variant: str) -> list[int]:
-    """The size of input in most claims on the structure of a variant, or of the paper's others, or in any claim."""
+def usual_size(paper: Paper, variant: str) -> list[int]:
+    """The size of input in most claims on the structure of a variant, or of the paper's others, or in any claim.
+
+    Raises:
+        CatalogError: no claim says one.
+    """
     sizes = [
         (claim.subject.variant != variant, claim.tier is not Tier.STRUCTURE, tuple(claim.subject.input))
         for claim in paper.claims
@@ -263,7 +272,7 @@ class _Holding:
         if network is None:
             explanations = [self._explained(figure, None, in_ours, []) for figure in figures]
             return self._report(model, totals, [], None, None, [], explanations)
-        run, copy = self.subject = _counted(network, self.size)
+        run, copy = self.subject = counted(network, self.size)
         totals["theirs"] = {"parameters": run.parameters, "macs": run.macs}
         in_theirs = counts(copy, run)
         claims = list(self._judged(copy, in_ours, in_theirs))
@@ -304,7 +313,7 @@ class _Holding:
         if key not in self._runs:
             with torch.device("meta"), without_compiler():
                 network = self._build(options)
-            self._runs[key] = _counted(network, self.size, f"{self.variant}'s")
+            self._runs[key] = counted(network, self.size, f"{self.variant}'s")
         return self._runs[key]
 
     def _small_size(self, theirs: nn.Module) -> list[int]:
@@ -484,12 +493,12 @@ class _Holding:
         side = 32 * round((float(figure.value) / per_image) ** 0.5 * sides[0] / 32) if per_image else 0
         size = [channels, side, side]
         if side != sides[0] and sides[0] <= 2 * side <= 4 * sides[0] and _takes(network, size):
-            other, copy = _counted(network, size)
+            other, copy = counted(network, size)
             for count in that_make(figure, quantity, counts(copy, other))[:1]:
                 yield f"an input of {_sides(size)} ({_counts(count)})"
 
 
-def _counted(network: nn.Module, size: Sequence[int], whose: str = "the") -> tuple[Trace, nn.Module]:
+def counted(network: nn.Module, size: Sequence[int], whose: str = "the") -> tuple[Trace, nn.Module]:
     """Run a network, on the meta device if it can, and return what it did and the network that did it."""
     import torch
 

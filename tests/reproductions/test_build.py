@@ -61,3 +61,18 @@ def test_options_reach_the_module() -> None:
 def test_the_names_are_read_without_torch() -> None:
     program = "import sys, reproductions; reproductions.variants('resnet'); sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0
+
+
+@pytest.mark.parametrize("module", [module for module in MODULES if variants(module)])
+def test_the_main_variant_is_what_build_returns_unless_asked_otherwise(module: str) -> None:
+    import inspect
+    from importlib import import_module
+
+    function = import_module(f"reproductions.{module}").build
+    assert reproductions.main_variant(module) == inspect.signature(function).parameters["variant"].default
+    assert reproductions.main_variant(module) in variants(module)
+
+
+def test_there_is_no_main_variant_without_networks() -> None:
+    with pytest.raises(UnknownVariant):
+        reproductions.main_variant("lecun1989")
