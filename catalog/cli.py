@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from catalog.library import Library
     from catalog.records import ExternalWork, Family, Paper
     from catalog.verify.batch import Request
+    from catalog.verify.difference import Networks
     from catalog.verify.isolated import Limits
     from catalog.verify.ledger import Ledger
     from catalog.verify.runner import ClaimReport, PaperReport
@@ -113,6 +114,22 @@ _Family = Annotated[
 ]
 
 
+def _named(metavar: str) -> Any:
+    return typer.Argument(
+        metavar=metavar, help="A paper or a family, by any name that people use.", autocompletion=completion.names
+    )
+
+
+_Name = Annotated[str, _named("NAME")]
+_AllRelations = Annotated[
+    bool,
+    typer.Option(
+        "--all-relations",
+        help="Follow every relation at once; otherwise descent goes before what combines, applies or analyses.",
+    ),
+]
+
+
 class Format(StrEnum):
     """How a lineage is printed."""
 
@@ -127,12 +144,7 @@ class Format(StrEnum):
 
 @app.command()
 def lineage(
-    name: Annotated[
-        str,
-        typer.Argument(
-            metavar="NAME", help="A paper or a family, by any name that people use.", autocompletion=completion.names
-        ),
-    ],
+    name: _Name,
     ancestors: Annotated[bool, typer.Option("--ancestors", help="Look back: what it is built on.")] = False,
     depth: Annotated[
         int | None, typer.Option(min=0, metavar="N", help="Largest number of steps; all if omitted.")
@@ -173,16 +185,137 @@ def lineage(
 
 
 @app.command()
-def ask(
-    question: Annotated[
-        list[str], typer.Argument(help='For example "what builds on Inception"; quotation marks are optional.')
-    ],
+def path(
+    start: Annotated[str, _named("FROM")],
+    goal: Annotated[str, _named("TO")],
+    every: Annotated[bool, typer.Option("--all", help="All paths that are as short, not only the best.")] = False,
+    all_relations: _AllRelations = False,
     as_json: _Json = False,
 ) -> None:
-    """Answer a question in plain English."""
-    from catalog import show as views
-    from catalog.graph import Lineage
-    from catalog.questions import Remark
+    """How one paper or family led to another, with what changed at every step.
+
+    If it did not, whether the other led to it, or what both come from.
+    """
+    from catalog.graph import path as trace
+    from catalog.show_answers import path_view
+
+    library = _library()
+    found = trace(library, start, goal, all_relations=all_relations, limit=MOST_PATHS if every else 1)
+    if as_json:
+        _print_json(found.as_dict())
+    else:
+        _print(path_view(library, found, _width()))
+
+
+MOST_PATHS = 100
+"""Paths that are printed; between distant papers of a large catalogue there may be millions, which helps nobody."""
+
+
+@app.command()
+def common(
+    names: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="NAME...",
+            help="Two or more papers or families, by any name that people use.",
+            autocompletion=completion.names,
+        ),
+    ],
+    all_relations: _AllRelations = False,
+    as_json: _Json = False,
+) -> None:
+    """The nearest common ancestors of papers or families, with the path from each ancestor to each of them.
+
+    An ancestor is nearest if no other common ancestor descends from it.
+    """
+    from catalog.graph import common as meet
+    from catalog.show_answers import common_view
+
+    library = _library()
+    found = meet(library, names, all_relations=all_relations)
+    if as_json:
+        _print_json(found.as_dict())
+    else:
+        _print(common_view(library, found, _width()))
+
+
+@app.command()
+def diff(
+    old: Annotated[str, typer.Argument(metavar="FROM", help="A paper.", autocompletion=completion.names)],
+    new: Annotated[str, typer.Argument(metavar="TO", help="A paper.", autocompletion=completion.names)],
+    variant: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="VARIANT",
+            help="A network, of whichever paper has it; twice for one of each. The main network if omitted.",
+            autocompletion=completion.variants,
+        ),
+    ] = None,
+    size: Annotated[
+        str | None,
+        typer.Option("--input", metavar="SIZE", help="Size of the input of both, such as 3,224,224; usual if omitted."),
+    ] = None,
+    as_json: _Json = False,
+) -> None:
+    """What changed from one paper to another.
+
+    What the records say; the networks, part by part and in parameters and multiply-accumulates at every size of map;
+    and the code of the modules.
+    """
+    from catalog.difference import code, said
+
+    library = _library()
+    papers = _one_paper(old, library), _one_paper(new, library)
+    records, modules = said(library, papers[0].id, papers[1].id), code(*papers)
+    networks, remark = _networks(*papers, variant or (), size)
+    if as_json:
+        document = {
+            "from": papers[0].id,
+            "to": papers[1].id,
+            "records": records.as_dict(),
+            "networks": networks and networks.as_dict(),
+            "remark": remark,
+            "code": modules and modules.as_dict(),
+        }
+        _print_json(document)
+        return
+    from catalog.show_difference import difference_view
+
+    _print(difference_view(library, records, networks, remark, modules, _width()))
+
+
+def _networks(old: Paper, new: Paper, variants: Sequence[str], size: str | None) -> tuple[Networks | None, str]:
+    """The networks of two papers beside each other, or why there is nothing to put there."""
+    from catalog.verify.difference import networks
+
+    try:
+        return networks(old, new, variants=variants, size=size), ""
+    except CatalogError as error:
+        if variants or size:
+            raise
+        return None, str(error)
+
+
+class _WithExamples(TyperCommand):
+    """A command whose help ends with the questions that are understood."""
+
+    def format_epilog(self, ctx: Any, formatter: Any) -> None:  # noqa: ARG002 - as click calls it
+        from catalog.questions import EXAMPLES
+
+        with formatter.section("Questions"):
+            for example in EXAMPLES:
+                formatter.write_text(f"repro ask {example}")
+
+
+@app.command(cls=_WithExamples)
+def ask(
+    question: Annotated[list[str], typer.Argument(help="Without quotation marks or with them.")],
+    as_json: _Json = False,
+) -> None:
+    """Answer a question in plain English, such as: what builds on Inception?
+
+    Any names that people use may stand in it, and it may be worded otherwise.
+    """
     from catalog.questions import ask as answer
 
     library = _library()
@@ -191,26 +324,21 @@ def ask(
         _print_json(answered.as_dict())
         return
     _say(f"understood as: {answered.understood}")
-    match answered.result:
-        case Lineage() as found:
-            _print(views.lineage_tree(library, found, _width()))
-        case tuple() as found if answered.kind == "remarks":
-            remarks = [remark for remark in found if isinstance(remark, Remark)]
-            _print(views.remark_lines(library, remarks, _width()))
-        case tuple() as found:
-            _print_papers([paper for paper in found if not isinstance(paper, Remark)])
-        case record:
-            _print_record(library, record)
+    found: Any = answered.result
+    match answered.kind:
+        case "record":
+            _print_record(library, found)
+        case "papers":
+            _print_papers(found)
+        case _:
+            from catalog.show_answers import answer_view
+
+            _print(answer_view(library, answered, _width()))
 
 
 @app.command()
 def show(
-    name: Annotated[
-        str,
-        typer.Argument(
-            metavar="ID", help="A paper or a family, by any name that people use.", autocompletion=completion.names
-        ),
-    ],
+    name: _Name,
     as_json: _Json = False,
 ) -> None:
     """Everything about a paper, or about a family.
@@ -828,8 +956,8 @@ def _give(text: str, output: Path | None) -> None:
         raise CatalogError(f"{output} cannot be written: {error.strerror or error}") from None
 
 
-def _one_paper(name: str) -> Paper:
-    papers = _library().resolve(name)
+def _one_paper(name: str, library: Library | None = None) -> Paper:
+    papers = (library or _library()).resolve(name)
     if len(papers) != 1:
         raise CatalogError(f"'{name}' is a family; name one of its papers: {', '.join(paper.id for paper in papers)}")
     return papers[0]
@@ -933,13 +1061,6 @@ def _print_record(library: Library, record: Paper | ExternalWork | Family) -> No
 
 
 def _recorded(paper: Paper) -> dict[str, str]:
-    """The newest recorded verdict on each claim of a paper, marked where it speaks of older code."""
-    from catalog.verify.ledger import Ledger
+    from catalog.verify.ledger import recorded
 
-    ledger = Ledger.load(paper.id)
-    entries = {claim.id: ledger.entry(claim.id) for claim in paper.claims}
-    return {
-        claim: f"{entry.status}, stale" if ledger.is_stale(entry, paper) else str(entry.status)
-        for claim, entry in entries.items()
-        if entry is not None
-    }
+    return recorded(paper)

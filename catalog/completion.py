@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-__all__ = ["claims", "families", "names", "tiers", "topics"]
+__all__ = ["claims", "families", "names", "tiers", "topics", "variants"]
 
 
 def _never_failing(complete: Callable[..., list[str]]) -> Callable[..., list[str]]:
@@ -67,10 +67,23 @@ def tiers() -> list[str]:
     return [tier.value for tier in Tier]
 
 
+def _asked(ctx: typer.Context) -> list[str]:
+    """The papers that are on the command line already."""
+    known = set(_papers())
+    # Where the line ends in `--claim`, as it mostly does here, nothing has become a parameter yet.
+    given = [value for values in ctx.params.values() for value in (values if isinstance(values, list) else [values])]
+    return [name for name in (*given, *ctx.args) if name in known]
+
+
+@_never_failing
+def variants(ctx: typer.Context) -> list[str]:
+    """Variants of the papers that are on the command line already."""
+    import reproductions
+
+    return [variant for paper in _asked(ctx) for variant in reproductions.variants(paper)]
+
+
 @_never_failing
 def claims(ctx: typer.Context) -> list[str]:
     """Ids of the claims of the papers that are on the command line already."""
-    known = set(_papers())
-    # Where the line ends in `--claim`, as it mostly does here, nothing has become a parameter yet.
-    asked = [name for name in (*(ctx.params.get("names") or ()), *ctx.args) if name in known]
-    return [claim["id"] for paper in asked for claim in _data(paths.RECORDS / f"{paper}.yaml").get("claims", ())]
+    return [claim["id"] for paper in _asked(ctx) for claim in _data(paths.RECORDS / f"{paper}.yaml").get("claims", ())]

@@ -1,41 +1,49 @@
-"""Questions in plain English, a few patterns of them, turned into queries of the catalogue."""
+"""Questions in plain English, a few patterns of them, turned into queries of the catalogue.
+
+A form of question is an example, patterns, and a function from the library to the answer; :data:`_FORMS` is the table
+of all of them.
+"""
 
 from __future__ import annotations
 
 import re
+from collections import Counter
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from catalog.errors import CatalogError
-from catalog.graph import Lineage, lineage
-from catalog.names import UnknownName, closest, find_topic, normal
+from catalog.graph import Common, Derivation, Influence, Lineage, common, influence, lineage, path
+from catalog.names import UnknownName, find_authors, find_topic
+from catalog.show import NOT_MEASURED, verdict_on
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
+    from catalog.difference import Said
     from catalog.library import Library
     from catalog.records import Family, Paper, Topic
 
-__all__ = ["EXAMPLES", "Answer", "NotUnderstood", "Remark", "ask"]
+__all__ = ["EXAMPLES", "Answer", "NotUnderstood", "Remark", "Reproduction", "Speaker", "ask"]
 
-EXAMPLES = (
-    "what builds on Inception",
-    "what does Xception build on",
-    "what did ShuffleNet say about AlexNet",
-    "what is said about ResNet",
-    "papers on attention before 2019",
-    "papers by Kaiming He",
-    "papers of the MobileNet family before 2019",
-    "what is Xception",
-)
-"""One question of each kind."""
+Kind = Literal[
+    "lineage",
+    "path",
+    "common",
+    "difference",
+    "remarks",
+    "speakers",
+    "papers",
+    "influence",
+    "reproductions",
+    "record",
+]
 
 LONGEST = 300
 """Characters that a question may have; a longer one is a text."""
 
 
 class NotUnderstood(CatalogError):
-    """A question of none of the kinds that are understood."""
+    """A question of none of the forms that are understood."""
 
     def __init__(self, question: str) -> None:
         self.question = question
@@ -53,15 +61,56 @@ class Remark:
 
 
 @dataclass(frozen=True, slots=True)
+class Speaker:
+    """A work that says something of a paper, a family or a topic."""
+
+    id: str
+    name: str
+    year: int
+    published: str
+    external: bool
+    """Whether it is a work outside the catalogue."""
+    remarks: int
+    """How many times."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reproduction:
+    """A paper some of whose claims have the verdict that was asked for."""
+
+    id: str
+    name: str
+    year: int
+    claims: tuple[str, ...]
+    """These claims."""
+    stale: tuple[str, ...]
+    """Those of them that were measured with other code, or for another claim."""
+    of: int
+    """How many claims the paper has."""
+
+
+@dataclass(frozen=True, slots=True)
 class Answer:
     """A question, how it was understood, and what the catalogue says."""
 
     question: str
-    kind: Literal["lineage", "remarks", "papers", "record"]
+    kind: Kind
     understood: str
     """The question in the words of the catalogue: ``lineage inception``, ``papers on attention before 2019``."""
-    result: Lineage | tuple[Remark, ...] | tuple[Paper, ...] | Paper | Family
-    """By kind: a lineage, remarks, papers, or one record."""
+    result: (
+        Lineage
+        | Derivation
+        | Common
+        | Said
+        | tuple[Remark, ...]
+        | tuple[Speaker, ...]
+        | tuple[Paper, ...]
+        | tuple[Influence, ...]
+        | tuple[Reproduction, ...]
+        | Paper
+        | Family
+    )
+    """By kind: a lineage, a path, common ancestors, what two records say; several of the same; or one record."""
 
     def as_dict(self) -> dict[str, Any]:
         """For JSON."""
@@ -73,35 +122,41 @@ class Answer:
         }
 
 
-def _plain(result: Lineage | Remark | Paper | Family) -> dict[str, Any]:
-    if isinstance(result, Lineage):
-        return result.as_dict()
-    if isinstance(result, Remark):
-        return asdict(result)
-    return result.model_dump(mode="json", exclude_none=True)
+def _plain(result: Any) -> dict[str, Any]:
+    found: dict[str, Any]
+    if hasattr(result, "as_dict"):
+        found = result.as_dict()
+    elif hasattr(result, "model_dump"):
+        found = result.model_dump(mode="json", exclude_none=True)
+    else:
+        found = asdict(result)
+    return found
 
 
 def ask(library: Library, text: str) -> Answer:
     """Answer a question such as one of :data:`EXAMPLES`.
 
     Raises:
-        NotUnderstood: the question is of no kind that is understood; the error says which are.
+        NotUnderstood: the question is of no form that is understood; the error says which are.
         UnknownName, AmbiguousName: it is, but a name in it stands for nothing, or for several things.
     """
     question = " ".join(text.split())
     if len(question) <= LONGEST:
-        for pattern, answer in _PATTERNS:
-            if match := pattern.fullmatch(question.rstrip(" ?.!")):
-                groups = {name: _unquoted(group) for name, group in match.groupdict().items() if group}
-                return answer(library, question, groups)
+        for form in _FORMS:
+            for pattern in form.patterns:
+                if match := re.fullmatch(pattern, question.rstrip(" ?.!"), re.IGNORECASE):
+                    groups = {name: _unquoted(group) for name, group in match.groupdict().items() if group}
+                    return form.answer(library, question, groups)
     raise NotUnderstood(question)
 
 
 def _unquoted(name: str) -> str:
-    return name.strip().strip("\"'“”‘’").strip()
+    name = name.strip().strip("\"'“”‘’").strip()
+    # Not every "the" goes: titles begin with it.
+    return re.sub(r"^the (.+) (?:family|series)$", r"\1", name, flags=re.IGNORECASE)
 
 
-# --- The kinds of questions ------------------------------------------------------------------------------------------
+# --- The answers -----------------------------------------------------------------------------------------------------
 
 _Groups = dict[str, str]
 
@@ -119,6 +174,45 @@ def _ancestors(library: Library, question: str, groups: _Groups) -> Answer:
 
 def _called(library: Library, name: str) -> str:
     return library.names.find(name)[1]
+
+
+def _path(library: Library, question: str, groups: _Groups) -> Answer:
+    old, new = groups["old"], groups["new"]
+    return Answer(question, "path", f"path {_called(library, old)} {_called(library, new)}", path(library, old, new))
+
+
+def _difference(library: Library, question: str, groups: _Groups) -> Answer:
+    from catalog.difference import said
+
+    old, new = groups["old"], groups["new"]
+    understood = f"what changed from {_called(library, old)} to {_called(library, new)}"
+    return Answer(question, "difference", understood, said(library, old, new))
+
+
+def _common(library: Library, question: str, groups: _Groups) -> Answer:
+    names = _several(library, groups["names"])
+    understood = " ".join(["common", *(_called(library, name) for name in names)])
+    return Answer(question, "common", understood, common(library, names))
+
+
+def _several(library: Library, text: str) -> list[str]:
+    """The names in an enumeration; an "and" may also be part of a name."""
+    parts = re.split(r"(,? and |, | & | with )", text)  # names at even places
+    names = []
+    while parts:
+        ends = range(len(parts), 0, -2)
+        longest = next((end for end in ends if _is_known(library, "".join(parts[:end]))), 1)
+        names.append(_unquoted("".join(parts[:longest])))
+        del parts[: longest + 1]
+    return names
+
+
+def _is_known(library: Library, name: str) -> bool:
+    try:
+        library.names.find(_unquoted(name))
+    except CatalogError:
+        return False
+    return True
 
 
 def _remarks(library: Library, question: str, groups: _Groups) -> Answer:
@@ -148,6 +242,17 @@ _ANYBODY = {
 }
 
 
+def _speakers(library: Library, question: str, groups: _Groups) -> Answer:
+    subjects, about = _subjects(library, groups["name"])
+    counts = Counter(comment.source for subject in subjects for comment in subject.comments)
+    found = [
+        Speaker(work.id, work.name, work.year, work.published, work.external, counts[work.id])
+        for work in map(library.outlines.__getitem__, counts)
+    ]
+    found.sort(key=lambda speaker: (speaker.published, speaker.id))
+    return Answer(question, "speakers", f"papers that say something about {about}", tuple(found))
+
+
 def _subjects(library: Library, name: str) -> tuple[tuple[Paper | Topic, ...], str]:
     """The papers that are called so, or else the topic and those under it."""
     try:
@@ -163,19 +268,31 @@ def _subjects(library: Library, name: str) -> tuple[tuple[Paper | Topic, ...], s
 
 
 def _papers_on(library: Library, question: str, groups: _Groups) -> Answer:
-    topic = find_topic(groups["name"], library.topic_names.values())
-    return _papers(question, library.papers_on(topic), f"papers on {topic}", groups)
+    papers, about = _on(library, groups["name"])
+    return _papers(question, papers, f"papers on {about}", groups)
+
+
+def _on(library: Library, name: str) -> tuple[tuple[Paper, ...], str]:
+    """The papers on the topic that is called so, or else of the family."""
+    try:
+        topic = find_topic(name, library.topic_names.values())
+    except UnknownName as error:
+        if not _is_known(library, name):
+            raise
+        kind, key = library.names.find(name)
+        if kind != "family":
+            hint = f"it is a work; ask what builds on {key}, or what is said about {key}"
+            raise UnknownName(name, what="topic", hint=hint) from error
+        return library.members(key), key
+    return library.papers_on(topic), topic
 
 
 def _papers_by(library: Library, question: str, groups: _Groups) -> Answer:
-    wanted = set(_words(groups["name"]))
-    authors = {author: None for paper in library.papers for author in paper.authors}
-    # "He" and "Kaiming He" are both meant; "Kaiming H." is not.
-    found = [author for author in authors if wanted and wanted <= set(_words(author))]
-    if not found:
-        raise UnknownName(groups["name"], closest(groups["name"], authors), what="author")
-    papers = [paper for paper in library.papers if not set(found).isdisjoint(paper.authors)]
-    return _papers(question, papers, f"papers by {' or '.join(found)}", groups)
+    outlines = [outline for outline in library.outlines.values() if not outline.external]
+    known = [author for outline in outlines for author in outline.authors]
+    meant = [find_authors(name, known) for name in re.split(r",? and | & ", groups["name"])]
+    papers = [library[o.id] for o in outlines if not any(set(found).isdisjoint(o.authors) for found in meant)]
+    return _papers(question, papers, f"papers by {' and '.join(map(' or '.join, meant))}", groups)
 
 
 def _papers_of(library: Library, question: str, groups: _Groups) -> Answer:
@@ -189,24 +306,70 @@ def _papers_at_all(library: Library, question: str, groups: _Groups) -> Answer:
 
 def _papers(question: str, papers: Iterable[Paper], understood: str, groups: _Groups) -> Answer:
     """The papers of a period, by date."""
-    first, last = 0, 9999
-    if relation := groups.get("relation", "").casefold():
-        year = int(groups["year"])
-        if relation in {"since", "from", "after", "in"}:
-            first = year + (relation == "after")
-        if relation in {"before", "until", "up to", "in"}:
-            last = year - (relation == "before")
-        understood += f" {relation} {year}"
-    elif "first" in groups:
-        first, last = int(groups["first"]), int(groups["last"])
-        understood += f" from {first} to {last}"
-    found = [paper for paper in papers if first <= paper.year <= last]
-    found.sort(key=lambda paper: (paper.published, paper.id))
-    return Answer(question, "papers", understood, tuple(found))
+    period = _Period.of(groups)
+    found = sorted(period.papers(papers), key=lambda paper: (paper.published, paper.id))
+    return Answer(question, "papers", understood + period.words, tuple(found))
 
 
-def _words(name: str) -> list[str]:
-    return [normal(word) for word in name.replace("-", " ").split()]
+class _Period(NamedTuple):
+    first: int = 0
+    last: int = 9999
+    words: str = ""
+
+    @classmethod
+    def of(cls, groups: _Groups) -> _Period:
+        if relation := groups.get("relation", "").casefold():
+            year = int(groups["year"])
+            first = year + (relation == "after") if relation in {"since", "from", "after", "in"} else 0
+            last = year - (relation == "before") if relation in {"before", "until", "up to", "in"} else 9999
+            return cls(first, last, f" {relation} {year}")
+        if "first" in groups:
+            first, last = int(groups["first"]), int(groups["last"])
+            return cls(first, last, f" from {first} to {last}")
+        return cls()
+
+    def papers(self, papers: Iterable[Paper]) -> Iterable[Paper]:
+        return (paper for paper in papers if self.first <= paper.year <= self.last)
+
+
+def _influence(library: Library, question: str, groups: _Groups) -> Answer:
+    papers, about = library.papers, ""
+    if "name" in groups:
+        papers, name = _on(library, groups["name"])
+        about = f" on {name}"
+    elif "family" in groups:
+        papers, about = library.resolve(groups["family"]), f" of {_called(library, groups['family'])}"
+    period = _Period.of(groups)
+    understood = f"most influential papers{about}{period.words}"
+    found = influence(library, (paper.id for paper in period.papers(papers)))
+    return Answer(question, "influence", understood, found)
+
+
+def _reproductions(library: Library, question: str, groups: _Groups) -> Answer:
+    from catalog.verify.ledger import recorded
+
+    asked = next(status for word, status in _VERDICTS.items() if groups["verdict"].casefold().startswith(word))
+    found = []
+    for paper in library.papers:
+        statuses = recorded(paper) if paper.claims else {}
+        known = {claim.id: verdict_on(claim.id, claim.not_checkable, statuses).split(", ") for claim in paper.claims}
+        claims = tuple(claim for claim, words in known.items() if asked in words)
+        if claims:
+            stale = tuple(claim for claim in claims if "stale" in known[claim])
+            found.append(Reproduction(paper.id, paper.name, paper.year, claims, stale, len(known)))
+    return Answer(question, "reproductions", f"claims of which the results say: {asked}", tuple(found))
+
+
+_VERDICTS = {
+    "verif": "verified",
+    "consist": "consistent",
+    "deviat": "deviates",
+    "fail": "failed",
+    "stale": "stale",
+    "not check": "not checkable",
+    "not": NOT_MEASURED,
+}
+"""What the results say of a claim, by how the word for it begins."""
 
 
 def _record(library: Library, question: str, groups: _Groups) -> Answer:
@@ -217,40 +380,154 @@ def _record(library: Library, question: str, groups: _Groups) -> Answer:
 # --- Their words -----------------------------------------------------------------------------------------------------
 
 _NAME = r"(?P<name>.+?)"
-_WHICH = r"(?:(?:what|which|all|list|show(?: me)?|find)(?: the| all)? )?(?:papers?|works?|networks?)(?: are| is)?"
+_OLD, _NEW = r"(?P<old>.+?)", r"(?P<new>.+?)"
+_WORKS = r"(?:papers?|works?|networks?)"
+_WHICH = rf"(?:(?:what|which|all|list|show(?: me)?|find)(?: the| all)? )?{_WORKS}(?: are| is)?"
 _PERIOD = (
     r"(?: (?:published |that appeared )?(?:(?P<relation>since|from|after|in|before|until|up to) (?P<year>\d{4})"
     r"|(?:between|from) (?P<first>\d{4}) (?:and|to) (?P<last>\d{4})))"
 )
-_WHO = r"(?:what|who|which (?:papers?|works?|networks?)|everything that|papers? that)"
-
-_PATTERNS: tuple[tuple[re.Pattern[str], Callable[[Library, str, _Groups], Answer]], ...] = tuple(
-    (re.compile(pattern, re.IGNORECASE), answer)
-    for pattern, answer in (
-        (
-            rf"{_WHO} (?:builds?|built|is built|are built|is based|are based|draws?|rests?) (?:up)?on {_NAME}",
-            _descendants,
-        ),
-        (
-            rf"{_WHO} (?:came|comes?|descends?|descended|follows?|followed|derives?) (?:from|after|out of) {_NAME}",
-            _descendants,
-        ),
-        (rf"(?:what are )?(?:the )?(?:descendants|successors|lineage|children) of {_NAME}", _descendants),
-        (rf"what (?:does|do|did) {_NAME} (?:build|rest|draw|depend) (?:up)?on", _ancestors),
-        (rf"what (?:is|are|was|were) {_NAME} (?:built|based) (?:up)?on", _ancestors),
-        (rf"where (?:does|do|did) {_NAME} come from", _ancestors),
-        (rf"what led to {_NAME}", _ancestors),
-        (rf"(?:what are )?(?:the )?(?:ancestors|origins|roots|predecessors|parents) of {_NAME}", _ancestors),
-        (rf"what (?:did|does|do) (?P<source>.+?) (?:say|write|think) (?:about|of|on) {_NAME}", _remarks),
-        (rf"what (?:is|was|has been) (?:said|written|thought) (?:about|of|on) {_NAME}", _remarks),
-        (rf"(?:comments|remarks) (?:about|of|on) {_NAME}", _remarks),
-        (rf"{_WHICH} (?:on|about|under) {_NAME}{_PERIOD}?", _papers_on),
-        (rf"{_WHICH} by {_NAME}{_PERIOD}?", _papers_by),
-        (rf"{_WHICH} (?:of|in|from) (?:the )?{_NAME} (?:family|series){_PERIOD}?", _papers_of),
-        (rf"{_WHICH}{_PERIOD}", _papers_at_all),
-        (rf"(?:what|who) (?:is|are) {_NAME}", _record),
-        (rf"(?:show|describe|explain|tell me about) (?:me )?{_NAME}", _record),
-        (rf"who (?:wrote|made|invented|proposed|introduced) {_NAME}", _record),
-        (rf"when (?:was|did|were) {_NAME} (?:published|appear|written|come out)", _record),
-    )
+_WHO = rf"(?:what|who|which {_WORKS}|everything that|papers? that)"
+_DOES = r"(?:does|do|did)"
+_ON = r"(?:up)?on"
+_SAYS = (
+    r"(?:says?|said|writes?|wrote|thinks?|comments?|commented|remarks?|remarked)(?: something| anything)? "
+    r"(?:about|on|of)|(?:mentions?|mentioned|discuss(?:es|ed)?|(?:talks?|talked) (?:about|of))"
 )
+_MOST = rf"(?:(?:what|which|who) (?:are|is) )?(?:the )?most (?:influential|important) {_WORKS}"
+_VERDICT = (
+    r"(?P<verdict>verified|consistent|deviat(?:es?|ed|ing)|fail(?:s|ed|ing)?|stale|not checkable|"
+    r"not (?:been )?(?:run|measured)(?: yet)?)"
+)
+_RESULTS = r"(?:reproductions?|claims?|papers?|results?)"
+
+
+class _Form(NamedTuple):
+    """One form of question."""
+
+    example: str
+    answer: Callable[[Library, str, _Groups], Answer]
+    patterns: tuple[str, ...]
+
+
+# The first pattern that matches the whole question counts.
+_FORMS = (
+    _Form(
+        "what builds on Inception",
+        _descendants,
+        (
+            rf"{_WHO} (?:builds?|built|is built|are built|is based|are based|draws?|rests?) {_ON} {_NAME}",
+            rf"{_WHO} (?:came|comes?|descends?|descended|follows?|followed|derives?) (?:from|after|out of) {_NAME}",
+            rf"(?:what are )?(?:the )?(?:descendants|successors|lineage|children) of {_NAME}",
+            rf"what {_DOES} {_NAME} lead to",
+        ),
+    ),
+    _Form(
+        "what does Xception build on",
+        _ancestors,
+        (
+            rf"what {_DOES} {_NAME} (?:build|rest|draw|depend) {_ON}",
+            rf"what (?:is|are|was|were) {_NAME} (?:built|based) {_ON}",
+            rf"where {_DOES} {_NAME} come from",
+            rf"what led to {_NAME}",
+            rf"(?:what are )?(?:the )?(?:ancestors|origins|roots|predecessors|parents) of {_NAME}",
+        ),
+    ),
+    _Form(
+        "how did AlexNet lead to Xception",
+        _path,
+        (
+            rf"how (?:does|do|did|has|have) {_OLD} (?:lead|led|become|became|turn into|evolve into|develop into) "
+            rf"(?:to )?{_NEW}",
+            rf"how {_DOES} {_NEW} (?:come|descend|derive|evolve|develop) from {_OLD}",
+            rf"{_DOES} {_OLD} lead to {_NEW}",
+            rf"{_DOES} {_NEW} (?:build {_ON}|descend from|come from) {_OLD}",
+            rf"(?:what is )?(?:the )?(?:path|paths|way|road|route|derivation) from {_OLD} to {_NEW}",
+            rf"how (?:is|are) {_OLD} (?:related|connected) to {_NEW}",
+            rf"how are {_OLD} and {_NEW} (?:related|connected)",
+        ),
+    ),
+    _Form(
+        "what do Xception and ResNeXt have in common",
+        _common,
+        (
+            rf"what {_DOES} (?P<names>.+?) (?:have in common|share)",
+            r"(?:what (?:is|are) )?(?:the )?(?:nearest )?common (?:ancestors?|roots?|origins?) of (?P<names>.+?)",
+            rf"where {_DOES} (?P<names>.+?) (?:meet|join)",
+        ),
+    ),
+    _Form(
+        "what changed from ResNet to ResNeXt",
+        _difference,
+        (
+            rf"what (?:has |is )?(?:changed|changes|different|new) (?:from|between) {_OLD} (?:to|and) {_NEW}",
+            rf"what {_DOES} {_NEW} change (?:in|of|about|from) {_OLD}",
+            rf"(?:what (?:is|are) )?(?:the )?(?:changes?|differences?) (?:from|between) {_OLD} (?:to|and) {_NEW}",
+            rf"how {_DOES} {_OLD} and {_NEW} differ",
+            rf"how {_DOES} {_NEW} differ from {_OLD}",
+            rf"compare {_OLD}(?:,| with| to| and| against) {_NEW}",
+            rf"{_OLD} (?:vs|versus)\.? {_NEW}",
+        ),
+    ),
+    _Form(
+        "what did ShuffleNet say about AlexNet",
+        _remarks,
+        (
+            rf"what {_DOES} (?P<source>.+?) (?:say|write|think) (?:about|of|on) {_NAME}",
+            rf"what (?:is|was|has been) (?:said|written|thought) (?:about|of|on) {_NAME}",
+            rf"(?:comments|remarks) (?:about|of|on) {_NAME}",
+        ),
+    ),
+    _Form("what is said about ResNet", _remarks, ()),
+    _Form(
+        "which papers say something about DenseNet",
+        _speakers,
+        (rf"(?:who|which {_WORKS}|papers? that)(?: have| has)? (?:{_SAYS}) {_NAME}",),
+    ),
+    _Form(
+        "most influential papers on attention",
+        _influence,
+        (
+            rf"{_MOST}{_PERIOD}?",
+            rf"{_MOST} (?:of|in|from) (?:the )?(?P<family>.+?) (?:family|series){_PERIOD}?",
+            rf"{_MOST} (?:on|about|under|of|in) (?:the )?{_NAME}{_PERIOD}?",
+            rf"{_WHICH} (?:on|about|under|of|in) (?:the )?{_NAME}{_PERIOD}? (?:is|are|were) (?:the )?most influential",
+        ),
+    ),
+    _Form(
+        "papers on attention before 2019",
+        _papers_on,
+        (rf"{_WHICH} (?:on|about|under) (?:the )?{_NAME}{_PERIOD}?",),
+    ),
+    _Form("papers by Kaiming He", _papers_by, (rf"{_WHICH} by {_NAME}(?: et al\.?)?{_PERIOD}?",)),
+    _Form(
+        "papers of the MobileNet family before 2019",
+        _papers_of,
+        (rf"{_WHICH} (?:of|in|from) (?:the )?{_NAME} (?:family|series){_PERIOD}?",),
+    ),
+    _Form("papers since 2020", _papers_at_all, (rf"{_WHICH}{_PERIOD}",)),
+    _Form(
+        "which reproductions deviate",
+        _reproductions,
+        (
+            rf"(?:(?:which|what|list|all)(?: the)? )?{_RESULTS}(?: (?:that|which))?"
+            rf"(?: (?:are|is|were|was|have been|have|has|do|does))? {_VERDICT}",
+            rf"(?:(?:what|which) are )?(?:all )?(?:the )?{_VERDICT} {_RESULTS}",
+            rf"what (?:is|was|has) {_VERDICT}",
+            r"what (?P<verdict>deviates|failed|fails)",
+        ),
+    ),
+    _Form(
+        "what is Xception",
+        _record,
+        (
+            rf"(?:what|who) (?:is|are) {_NAME}",
+            rf"(?:show|describe|explain|tell me about) (?:me )?{_NAME}",
+            rf"who (?:wrote|made|invented|proposed|introduced) {_NAME}",
+            rf"when (?:was|did|were) {_NAME} (?:published|appear|written|come out)",
+        ),
+    ),
+)
+
+EXAMPLES = tuple(form.example for form in _FORMS)
+"""One question of each form."""

@@ -37,7 +37,10 @@ if TYPE_CHECKING:
 
 __all__ = [
     "NOT_MEASURED",
+    "called",
+    "family_of",
     "family_view",
+    "how",
     "in_short",
     "led_to",
     "lineage_tree",
@@ -47,6 +50,7 @@ __all__ = [
     "remark_lines",
     "report_line",
     "report_view",
+    "verdict_on",
     "work_view",
 ]
 
@@ -100,7 +104,7 @@ def _step(step: Step, direction: str) -> str:
     if step.relation is None:
         return f"{step.year} {bold(step.name)}"
     if direction == "descendants":
-        return f"{step.year} {bold(step.name)} {_how(step.relation, step.part)}: {step.what}"
+        return f"{step.year} {bold(step.name)} {how(step.relation, step.part)}: {step.what}"
     return f"{step.relation} {step.year} {_with_part(bold(step.name), step.part)}: {step.what}"
 
 
@@ -109,17 +113,14 @@ def _other_ways(library: Library, step: Step, direction: str) -> str:
     links = zip(step.also, names, strict=True)
     if direction == "descendants":
         return ", ".join(f"{link.relation} {_with_part(name, link.part)}" for link, name in links)
-    return "an ancestor of " + listed(f"{name} ({_how(link.relation, link.part)})" for link, name in links)
+    return "an ancestor of " + listed(f"{name} ({how(link.relation, link.part)})" for link, name in links)
 
 
 def _lineage_header(library: Library, shown: Lineage, depth: int | None, all_relations: bool) -> str:
-    outlines = [library.outlines[work] for work in shown.of]
-    family = outlines[0].family
-    if len(outlines) > 1 and family and all(outline.family == family for outline in outlines):
-        name = f"{bold(library.family_names[family].name)}, {counted(len(outlines), 'paper')} of the family"
-    else:
-        name = listed(bold(outline.name) for outline in outlines)
-    it = "them" if len(outlines) > 1 else "it"
+    name = called(library, shown.of)
+    if family_of(library, shown.of):
+        name += f", {counted(len(shown.of), 'paper')} of the family"
+    it = "them" if len(shown.of) > 1 else "it"
     within = "" if depth is None else f" within {depth} {'step' if depth == 1 else 'steps'}"
     others = [step for step in shown.papers if step.id not in shown.of]
     leaves = 0 if all_relations else sum(step.relation is not None and not step.relation.is_descent for step in others)
@@ -149,7 +150,21 @@ def _lineage_header(library: Library, shown: Lineage, depth: int | None, all_rel
     return f"{name}: {'; '.join(parts)}."
 
 
-def _how(relation: Relation, part: str | None) -> str:
+def called(library: Library, works: Sequence[str]) -> str:
+    """The name of the family whose members some works are, or their own names."""
+    family = family_of(library, works)
+    return bold(family) if family else listed(bold(library.outlines[work].name) for work in works)
+
+
+def family_of(library: Library, works: Sequence[str]) -> str | None:
+    """The name of the family to which all of several works belong."""
+    families = {library.outlines[work].family for work in works}
+    family = families.pop() if len(works) > 1 and len(families) == 1 else None
+    return library.family_names[family].name if family else None
+
+
+def how(relation: Relation, part: str | None) -> str:
+    """``applies batch normalization``."""
     return f"{relation} {part}" if part else str(relation)
 
 
@@ -194,7 +209,7 @@ def paper_view(
     yield from _section("What later works say", said, width)
 
     if paper.claims:
-        verdicts = [_verdict(claim.id, claim.not_checkable, statuses) for claim in paper.claims]
+        verdicts = [verdict_on(claim.id, claim.not_checkable, statuses) for claim in paper.claims]
         yield ""
         yield f"{heading('Claims')}  {in_short(Counter(verdicts))}"
         rows = []
@@ -244,7 +259,7 @@ def led_to(library: Library, work: str) -> list[tuple[Outline, Edge]]:
 
 def _led_to_lines(library: Library, work: str) -> list[str]:
     return [
-        f"{outline.year} {bold(outline.name)} {_how(edge.relation, edge.part)}: {edge.what}"
+        f"{outline.year} {bold(outline.name)} {how(edge.relation, edge.part)}: {edge.what}"
         for outline, edge in led_to(library, work)
     ]
 
@@ -315,7 +330,7 @@ def as_data(library: Library, record: Paper | ExternalWork | Family, statuses: M
     """A record for JSON, with what the catalogue knows of it besides: descendants, members, verdicts."""
     data = record.model_dump(mode="json", exclude_none=True)
     for claim in data.get("claims", ()):
-        claim["status"] = _verdict(claim["id"], claim.get("not_checkable"), statuses)
+        claim["status"] = verdict_on(claim["id"], claim.get("not_checkable"), statuses)
     if record.id in library.family_names:
         return data | {"papers": [paper.id for paper in library.members(record.id)]}
     data["led_to"] = [
@@ -325,7 +340,8 @@ def as_data(library: Library, record: Paper | ExternalWork | Family, statuses: M
     return data
 
 
-def _verdict(claim: str, not_checkable: str | None, statuses: Mapping[str, str]) -> str:
+def verdict_on(claim: str, not_checkable: str | None, statuses: Mapping[str, str]) -> str:
+    """What is known of a claim, given the recorded verdicts."""
     return "not checkable" if not_checkable else statuses.get(claim, NOT_MEASURED)
 
 

@@ -18,8 +18,9 @@ from typer.testing import CliRunner, Result
 from catalog import Library, cli, completion, paths, show
 from catalog.datasets import MissingData, Source
 from catalog.errors import CatalogError
-from catalog.graph import lineage
+from catalog.graph import common, lineage, path
 from catalog.names import UnknownName
+from catalog.questions import EXAMPLES
 from catalog.records import Comparator, Paper, Status
 
 if TYPE_CHECKING:
@@ -188,6 +189,174 @@ def test_a_question_that_is_not_understood_says_what_is() -> None:
     assert "what builds on Inception" in complaint("ask", "why")
 
 
+def plain(text: str) -> str:
+    """What a command prints, without line breaks."""
+    return " ".join(text.split())
+
+
+def test_path_says_what_changed_at_every_step(library: Library) -> None:
+    text = repro("path", "AlexNet", "Xception").stdout
+    assert text.startswith("AlexNet led to Xception in 3 steps, by descent.\n\n2012 AlexNet\n→ 2014 VGG ")
+    for point in path(library, "alexnet", "xception").paths[0][1:]:
+        (link,) = point.links
+        assert f"→ {point.year} {point.name} {link.relation}: {link.what}" in plain(text)
+    assert repro("ask", "how did AlexNet lead to Xception?").stdout == text
+    found = data("path", "alexnet", "xception")
+    assert set(found) == {"from", "to", "direction", "all_relations", "steps", "count", "paths", "common"}
+    assert (found["from"], found["direction"], found["steps"]) == (["alexnet"], "forward", 3)
+    assert found == data("ask", "how did AlexNet lead to Xception")["result"]
+
+
+def test_all_paths_that_are_as_short(library: Library) -> None:
+    assert path(library, "lenet", "xception").count == 2
+    assert "1 other way is as short; repro path --all shows them." in plain(repro("path", "lenet", "xception").stdout)
+    text = repro("path", "lenet", "xception", "--all").stdout
+    assert "There are 2 such ways." in plain(text)
+    assert text.count("\n1998 LeNet-5\n") == 2
+    assert len(data("path", "lenet", "xception", "--all")["paths"]) == 2
+
+
+def test_a_path_by_any_relation_or_the_other_way_round() -> None:
+    assert "by any relation" in repro("path", "LeNet", "MobileNetV3").stdout
+    assert data("path", "ResNet", "Xception", "--all-relations")["all_relations"]
+    assert "in 1 step, by descent." in repro("path", "ResNet", "ResNeXt", "--all-relations").stdout, "as it happens"
+    backward = repro("path", "Xception", "AlexNet").stdout
+    assert plain(backward).startswith(
+        "Xception did not lead to AlexNet, but the other way round: AlexNet led to Xception in 3 steps, by descent."
+    )
+    assert data("path", "Xception", "AlexNet")["direction"] == "backward"
+
+
+def test_where_there_is_no_path_common_ancestors_are_shown() -> None:
+    text = repro("path", "ResNet", "Inception-v3").stdout
+    first, _, rest = text.partition("\n\n")
+    assert first == "ResNet did not lead to Inception-v3, nor the other way round."
+    assert rest == repro("common", "ResNet", "Inception-v3").stdout
+
+
+def test_common_ancestors_and_the_path_from_each(library: Library) -> None:
+    text = repro("common", "Xception", "ResNeXt").stdout
+    found = common(library, ["xception", "resnext"])
+    assert text.startswith(
+        f"Xception and ResNeXt have {len(found.ancestors)} nearest common ancestors, by descent.\n\n"
+    )
+    for ancestor in found.ancestors:
+        assert f"\n{ancestor.year} {ancestor.name}\n  to Xception\n  → " in text
+        for steps in ancestor.paths:
+            assert all(f"→ {one.year} {one.name} {one.links[0].relation}: " in plain(text) for one in steps[1:])
+    assert repro("ask", "what do Xception and ResNeXt have in common").stdout == text
+    assert data("common", "Xception", "ResNeXt") == json.loads(json.dumps(found.as_dict()))
+    assert "to Xception" in repro("common", "Xception", "Inception-v3").stdout
+    assert "to Inception-v3" not in repro("common", "Xception", "Inception-v3").stdout, "it is the ancestor itself"
+
+
+def test_many_common_ancestors_are_cut(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("catalog.show_answers.MOST", 1)
+    assert repro("common", "Xception", "ResNeXt").stdout.endswith("\n\nand 1 more (--json lists them)\n")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["path", "xception", "Xception"], "'xception' and 'Xception' are the same; name different papers"),
+        (["path", "xceptoin", "resnet"], "did you mean 'xception'"),
+        (["common", "xception"], "name two different papers or families"),
+        (["diff", "inception", "resnet"], "'inception' is a family; name one of its papers: inception-v1, "),
+        (
+            ["diff", "resnet", "resnext", "--variant", "resnxt50"],
+            "no variant of resnet or resnext is called 'resnxt50'",
+        ),
+        (["diff", "resnet", "resnext", "--input", "big"], "'big' is no size of an input"),
+        (["diff", "lenet", "resnet", "--input", "3,8"], "forward pass with an input of 3x8 failed"),
+        (["diff", "resnet", "alexnet", "--input", "3,8,8"], "no module reproduces alexnet yet"),
+    ],
+)
+def test_what_cannot_be_related(arguments: list[str], says: str) -> None:
+    message = complaint(*arguments)
+    assert says in message
+    assert message.startswith("repro: ")
+    assert message.count("\n") == 1
+
+
+def test_diff_shows_records_networks_and_code() -> None:
+    text = repro("diff", "resnet", "ResNeXt").stdout
+    assert text.startswith(repro("path", "resnet", "resnext").stdout)
+    assert "From resnet50 to resnext50-32x4d, with an input of 3x224x224" in text
+    assert re.search(r"^1/4 +56x56 +56x56 +215,808 +271,872 +667,942,912 +839,745,536$", text, re.MULTILINE)
+    assert re.search(r"^in all +25,557,032 +25,028,904 +3,857,973,248 +4,230,479,872$", text, re.MULTILINE)
+    assert "32 groups where it has 1" in plain(text)
+    assert re.search(r"^together +-528,128 +\+372,506,624$", text, re.MULTILINE)
+    assert "ResNeXt takes from ResNet: Block, ResNet, cifar_stem, imagenet_stem and option_b" in text
+    assert "\n--- reproductions/resnet.py\n+++ reproductions/resnext.py\n@@ " in text
+    assert "\n+class ResNeXtBlock(Block):\n" in text
+    assert not [line for line in text.splitlines() if line != line.rstrip() and line[:1] not in "+- "]
+
+
+def test_diff_as_json() -> None:
+    found = data("diff", "resnet", "resnext", "--variant", "ResNet-101", "--variant", "resnext101-32x4d")
+    assert set(found) == {"from", "to", "records", "networks", "remark", "code"}
+    assert found["records"] == data("ask", "what changed from resnet to resnext")["result"]
+    networks = found["networks"]
+    assert [networks[side]["variant"] for side in ("old", "new")] == ["resnet101", "resnext101-32x4d"]
+    assert networks["old"]["macs"] == sum(stage["old"]["macs"] for stage in networks["stages"])
+    assert found["code"]["imports"] == [
+        {
+            "paper": "resnext",
+            "other": "resnet",
+            "names": ["Block", "ResNet", "cifar_stem", "imagenet_stem", "option_b"],
+        }
+    ]
+    assert found["code"]["diff"].startswith("--- reproductions/resnet.py\n")
+
+
+def test_diff_of_papers_without_modules_still_has_what_the_records_say() -> None:
+    result = repro("diff", "AlexNet", "ResNet")
+    assert result.stdout.startswith(repro("path", "AlexNet", "ResNet").stdout)
+    assert result.stdout.endswith("No networks are compared: no module reproduces alexnet yet.\n")
+    found = data("diff", "AlexNet", "ResNet")
+    assert (found["networks"], found["code"], found["remark"]) == (None, None, "no module reproduces alexnet yet")
+    # Where there are modules without networks, the code can still be compared.
+    assert data("diff", "VGG", "ResNet")["code"]
+
+
+def test_ask_for_what_somebody_says_for_influence_and_for_verdicts(library: Library) -> None:
+    text = repro("ask", "which papers say something about Xception").stdout
+    assert all(re.search(rf"^{comment.source} ", text, re.MULTILINE) for comment in library["xception"].comments)
+    text = repro("ask", "most influential papers on topology").stdout
+    assert re.search(r"^resnet +2015 +ResNet +\d+ +\d+$", text, re.MULTILINE)
+    assert "Influence is how many papers of this catalogue build on one" in text
+    assert "of which these are the first 10" in text
+    assert "no paper" in repro("ask", "most influential papers before 1950").stdout
+    text = repro("ask", "which reproductions are not run").stdout
+    assert re.search(r"^resnet +2015 +\d+ of \d+  ", text, re.MULTILINE)
+    assert "no remark" in repro("ask", "what did LeNet say about Xception").stdout
+    assert "no work says something" in repro("ask", "who says something about LeNet").stdout
+
+
+def test_compared_papers_show_what_each_says_of_the_other(library: Library) -> None:
+    (contrast,) = [one for one in library["resnet"].compares_with if one.paper == "inception-v1"]
+    text = plain(repro("ask", "compare ResNet with GoogLeNet").stdout)
+    assert f"ResNet compares itself with GoogLeNet: {contrast.what}" in text
+
+
+@pytest.mark.parametrize("columns", ["80", "120"])
+def test_answers_fit_the_page(columns: str) -> None:
+    for question in (
+        "how did LeNet lead to MobileNetV3",
+        "what do Xception, ResNeXt and DenseNet have in common",
+        "compare Xception with MobileNet",
+        "most influential papers",
+    ):
+        result = CliRunner(env={"COLUMNS": columns}).invoke(cli.app, ["ask", question])
+        assert "\x1b" not in result.stdout
+        assert max(map(len, result.stdout.splitlines())) <= int(columns), question
+
+
+def test_the_help_of_ask_has_an_example_of_each_form() -> None:
+    text = repro("ask", "--help").stdout
+    assert all(f"  repro ask {example}\n" in text for example in EXAMPLES)
+
+
 def test_show_tells_everything(library: Library) -> None:
     paper = library["xception"]
     text = " ".join(repro("show", "Xception").stdout.split())
@@ -307,7 +476,7 @@ def test_a_usage_error_ends_with_status_2(arguments: list[str]) -> None:
 
 def test_version_and_help() -> None:
     assert re.fullmatch(r"repro \d+\.\d+\.\d+\n", repro("--version").stdout)
-    for command in ("lineage", "ask", "show", "list", "validate", "verify", "site"):
+    for command in ("lineage", "path", "common", "diff", "ask", "show", "list", "validate", "verify", "site"):
         assert command in repro("-h").stdout
         assert "Usage: repro" in repro(command, "--help").stdout
 
@@ -513,8 +682,9 @@ def test_recording_and_what_changed_since(tmp_path: Path, seen: Callable[[Paper]
 QUESTIONS = [
     ["lineage", "inception"],
     ["lineage", "inception", "--format", "mermaid"],
-    ["ask", "what builds on Inception"],
-    ["ask", "papers on dilated kernels since 2015"],
+    ["path", "alexnet", "xception"],
+    ["common", "xception", "resnext"],
+    *(["ask", example] for example in EXAMPLES),
     ["show", "xception"],
     ["list"],
     ["validate"],
@@ -533,7 +703,7 @@ for question in {QUESTIONS!r}:
         assert not end.code, question
     heavy = {{"torch", "numpy", "mkdocs", "requests", "networkx", "rich"}} & set(sys.modules)
     assert not heavy, (question, heavy)
-    if question == ["lineage", "inception"]:
+    if question in (["lineage", "inception"], ["path", "alexnet", "xception"], ["common", "xception", "resnext"]):
         # Once the records have been read, questions of lineage do not even need the record types.
         heavy = {{"catalog.records", "yaml", "rapidfuzz"}} & set(sys.modules)
         assert not heavy, heavy
@@ -593,6 +763,9 @@ def _read(controller: int, process: subprocess.Popen[bytes]) -> Iterator[str]:
 
 def test_colour_on_a_terminal_unless_somebody_objects() -> None:
     assert "\x1b[1mXception\x1b[0m" in _on_a_terminal("lineage", "xception")
+    changed = _on_a_terminal("diff", "resnet", "resnext")
+    assert "\x1b[31m-from torch.nn import functional as F\x1b[0m" in changed
+    assert "\x1b[32m+import torch\x1b[0m" in changed
     assert "\x1b" not in _on_a_terminal("lineage", "xception", NO_COLOR="1")
 
 
@@ -671,6 +844,10 @@ def completed(line: str) -> list[str]:
     [
         ("repro show xcep", ["xception"]),
         ("repro lineage xcep", ["xception"]),
+        ("repro path lenet xcep", ["xception"]),
+        ("repro common lenet resnet xcep", ["xception"]),
+        ("repro diff lenet xcep", ["xception"]),
+        ("repro diff lenet xception --variant len", ["lenet5", "lenet1"]),
         ("repro verify lenet xcep", ["xception"]),
         ("repro list --family inc", ["inception"]),
         ("repro list --topic kernels/dil", ["kernels/dilated"]),
@@ -688,6 +865,7 @@ def test_completion_never_fails(records: Records, monkeypatch: pytest.MonkeyPatc
     assert "xception" in completion.names()
     assert "inception-family" in completion.names()
     assert completion.claims(context) == ["parameters"]
+    assert "xception" in completion.variants(SimpleNamespace(params={"old": "xception", "size": None}, args=[]))
     for name in ("families.yaml", "taxonomy.yaml", "xception.yaml"):
         records.write(name, b"{\xff: [")
     assert "xception" in completion.names()

@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import json
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, get_args
 
 import pytest
 
+from catalog import paths
+from catalog.difference import Contrast, Said
 from catalog.errors import CatalogError
-from catalog.graph import Lineage
+from catalog.graph import Common, Derivation, Influence, Lineage
 from catalog.names import UnknownName
-from catalog.questions import EXAMPLES, NotUnderstood, Remark, ask
+from catalog.questions import EXAMPLES, Kind, NotUnderstood, Remark, Reproduction, Speaker, ask
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from catalog import Library
     from tests.conftest import Records
 
@@ -29,6 +33,8 @@ if TYPE_CHECKING:
         "what descends from “Inception”",
         "the descendants of Inception",
         "lineage of inception-family",
+        "WHAT DID INCEPTION LEAD TO",
+        "what builds on the Inception family?",
     ],
 )
 def test_descendants(small: Library, question: str) -> None:
@@ -58,6 +64,92 @@ def test_ancestors(small: Library, question: str) -> None:
     assert [step.id for step in answer.result.papers][:2] == ["xception", "inception-v3"]
 
 
+@pytest.mark.parametrize(
+    "question",
+    [
+        "how did GoogLeNet lead to Xception",
+        "How did GoogLeNet become Xception?",
+        "how did Xception evolve from GoogLeNet",
+        "did GoogLeNet lead to Xception?",
+        "does Xception build on GoogLeNet",
+        "the path from 'Inception v1' to xception",
+        "how is GoogLeNet related to Xception",
+        "how are GoogLeNet and Xception related",
+    ],
+)
+def test_paths(small: Library, question: str) -> None:
+    answer = ask(small, question)
+    assert (answer.kind, answer.understood) == ("path", "path inception-v1 xception")
+    assert isinstance(answer.result, Derivation)
+    (found,) = answer.result.paths
+    assert [(point.id, [link.what for link in point.links]) for point in found] == [
+        ("inception-v1", []), ("inception-v3", ["factorises the kernels"]), ("xception", ["one tower per channel"]),
+    ]  # fmt: skip
+
+
+def test_a_family_leads_as_a_whole(small: Library) -> None:
+    answer = ask(small, "how did Inception lead to MobileNet")
+    assert answer.understood == "path inception-family mobilenet-v1"
+    assert isinstance(answer.result, Derivation)
+    assert [point.id for point in answer.result.paths[0]] == ["inception-v3", "mobilenet-v1"]
+
+
+@pytest.mark.parametrize(
+    "question",
+    [
+        "what do Xception and MobileNet have in common",
+        "What does Xception, MobileNet share?",
+        "common ancestors of Xception & MobileNet",
+        "what is the nearest common ancestor of Xception and MobileNet",
+        "where do Xception and MobileNet meet",
+    ],
+)
+def test_common_ancestors(small: Library, question: str) -> None:
+    answer = ask(small, question)
+    assert (answer.kind, answer.understood) == ("common", "common xception mobilenet-v1")
+    assert isinstance(answer.result, Common)
+    assert [ancestor.id for ancestor in answer.result.ancestors] == ["inception-v3"]
+
+
+def test_common_ancestors_of_many_and_of_names_with_and(records: Records) -> None:
+    records.change("resnet.yaml", "name: ResNet", "name: ResNet\naliases: [Shortcuts and Blocks]")
+    answer = ask(records.load(), "what do Shortcuts and Blocks, Inception v1, and MobileNet have in common")
+    assert answer.understood == "common resnet inception-v1 mobilenet-v1"
+
+
+@pytest.mark.parametrize(
+    "question",
+    [
+        "what changed from ResNet to Xception",
+        "What is new between ResNet and Xception?",
+        "what did Xception change in ResNet",
+        "the difference between ResNet and Xception",
+        "how do ResNet and Xception differ",
+        "how does Xception differ from ResNet",
+        "compare ResNet with Xception",
+        "compare ResNet, Xception",
+        "ResNet vs. Xception",
+    ],
+)
+def test_differences(small: Library, question: str) -> None:
+    answer = ask(small, question)
+    assert (answer.kind, answer.understood) == ("difference", "what changed from resnet to xception")
+    assert isinstance(answer.result, Said)
+    (link,) = answer.result.derivation.paths[0][1].links
+    assert (link.relation, link.part, link.what) == ("applies", "shortcut", "around every module")
+
+
+def test_a_difference_has_what_each_says_of_the_other(small: Library) -> None:
+    answer = ask(small, "compare MobileNet with Inception")
+    assert isinstance(answer.result, Said)
+    assert answer.result.derivation.direction == "backward"
+    assert answer.result.remarks == (REMARK,)
+    answer = ask(small, "compare Network in Network with Xception")
+    assert isinstance(answer.result, Said)
+    assert answer.result.contrasts == (Contrast("xception", "network-in-network", "no comparison"),)
+    assert answer.as_dict()["result"]["contrasts"][0]["what"] == "no comparison"
+
+
 REMARK = Remark("mobilenet-v1", "xception", "Xception scales up depthwise separable filters.", quotation=True)
 
 
@@ -83,6 +175,103 @@ def test_remarks(small: Library, question: str, understood: str, remarks: tuple[
 
 
 @pytest.mark.parametrize(
+    "question",
+    [
+        "which papers say something about Xception",
+        "who says something about xception?",
+        "which works have commented on Xception",
+        "papers that mention Xception",
+        "who talked about Xception",
+    ],
+)
+def test_speakers(small: Library, question: str) -> None:
+    answer = ask(small, question)
+    assert (answer.kind, answer.understood) == ("speakers", "papers that say something about xception")
+    assert answer.result == (Speaker("mobilenet-v1", "MobileNet", 2017, "2017-04", external=False, remarks=1),)
+
+
+def test_speakers_about_a_family_are_counted_once_by_date(records: Records) -> None:
+    said = "comments:\n  - {source: xception, text: One.}\n  - {source: network-in-network, text: Two.}\n"
+    path = records.folder / "inception-v1.yaml"
+    path.write_text(path.read_text() + said)
+    path = records.folder / "inception-v3.yaml"
+    path.write_text(path.read_text() + "comments:\n  - {source: xception, text: Three.}\n")
+    found = ask(records.load(), "who says something about Inception").result
+    assert isinstance(found, tuple)
+    assert [(one.id, one.external, one.remarks) for one in found if isinstance(one, Speaker)] == [
+        ("network-in-network", True, 1), ("xception", False, 2), ("mobilenet-v1", False, 1),
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("question", "understood", "papers"),
+    [
+        ("most influential papers", "most influential papers", ["inception-v3", "inception-v1", "resnet", "xception"]),
+        ("What are the most influential papers on kernels?", "most influential papers on kernels", ["xception"]),
+        (
+            "most influential papers on the InceptionNet series since 2015",
+            "most influential papers on inception since 2015",
+            ["inception-v3", "xception"],
+        ),
+        (
+            "most important works of the Inception family before 2015",
+            "most influential papers of inception-family before 2015",
+            ["inception-v1"],
+        ),
+        ("which papers on kernels are the most influential", "most influential papers on kernels", ["xception"]),
+        ("most influential papers in 2015", "most influential papers in 2015", ["inception-v3", "resnet"]),
+    ],
+)
+def test_influence(small: Library, question: str, understood: str, papers: list[str]) -> None:
+    answer = ask(small, question)
+    assert (answer.kind, answer.understood) == ("influence", understood)
+    assert isinstance(answer.result, tuple)
+    found = [one for one in answer.result if isinstance(one, Influence)]
+    assert [one.id for one in found if one.directly] == papers
+
+
+RESULTS = """
+paper: xception
+entries:
+  - {claim: parameters, environment: cpu, status: STATUS, reason: "", measured: 1, date: "2026-01-01",
+     seconds: 1, device: x, versions: {}, fingerprints: {code: x, claim: x}}
+"""
+
+
+@pytest.mark.parametrize(
+    ("question", "recorded", "found"),
+    [
+        ("which reproductions are verified", "verified", True),
+        ("Which claims have been verified?", "verified", True),
+        ("what is verified", "verified", True),
+        ("which reproductions deviate", "verified", False),
+        ("which reproductions deviate", "deviates", True),
+        ("which papers are failing", "failed", True),
+        ("what failed", "failed", True),
+        ("which results are stale", "verified", True),
+        ("which reproductions are consistent", "verified", False),
+        ("which reproductions are not run", "verified", False),
+        ("which reproductions are not run", None, True),
+        ("reproductions that have not been measured yet", None, True),
+        ("failed reproductions", "failed", True),
+        ("what is not checkable", None, False),
+    ],
+)
+def test_reproductions(
+    small: Library, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, question: str, recorded: str | None, found: bool
+) -> None:
+    monkeypatch.setattr(paths, "results_folder", lambda: tmp_path)
+    entries = RESULTS.replace("STATUS", recorded) if recorded else "paper: xception\nentries: []\n"
+    (tmp_path / "xception.yaml").write_text(entries)
+    answer = ask(small, question)
+    assert answer.kind == "reproductions"
+    stale = ("parameters",) if recorded else ()
+    assert answer.result == (
+        (Reproduction("xception", "Xception", 2016, ("parameters",), stale, of=1),) if found else ()
+    )
+
+
+@pytest.mark.parametrize(
     ("question", "understood", "papers"),
     [
         ("papers on kernels", "papers on kernels", ["xception", "mobilenet-v1"]),
@@ -98,6 +287,13 @@ def test_remarks(small: Library, question: str, understood: str, remarks: tuple[
         ("papers by Christian Szegedy", "papers by Christian Szegedy", ["inception-v1", "inception-v3"]),
         ("papers by szegedy before 2015", "papers by Christian Szegedy before 2015", ["inception-v1"]),
         ("papers by Francois Chollet", "papers by François Chollet", ["xception"]),
+        ("papers by K. He et al.", "papers by Kaiming He", ["resnet"]),
+        ("papers by He et al. since 2015", "papers by Kaiming He since 2015", ["resnet"]),
+        ("papers by CHOLLET, F. since 2016", "papers by François Chollet since 2016", ["xception"]),
+        ("papers by Liu and Szegedy", "papers by Wei Liu and Christian Szegedy", ["inception-v1"]),
+        ("papers by He and Szegedy", "papers by Kaiming He and Christian Szegedy", []),
+        ("papers on ResNets", "papers on residual-family", ["resnet"]),
+        ("papers on InceptionNet", "papers on inception", ["inception-v1", "inception-v3", "xception"]),
         (
             "papers of the Inception family since 2015",
             "papers of inception-family since 2015",
@@ -127,6 +323,14 @@ def test_records(small: Library, question: str) -> None:
         ("what did Xceptoin say about ResNet", "no paper or family is called 'Xceptoin'; did you mean 'xception'?"),
         ("what is said about Resnte", "no paper or family is called 'Resnte'; did you mean 'resnet'"),
         ("papers on kernals", "no topic is called 'kernals'; did you mean 'kernels'"),
+        ("papers on llamas", "no topic is called 'llamas'; there are kernels, inception, residual"),
+        ("papers on MobileNet", "no topic is called 'MobileNet'; it is a work; ask what builds on mobilenet-v1"),
+        ("most influential papers on kernals", "no topic is called 'kernals'; did you mean 'kernels'"),
+        ("papers by Holet", "no author is called 'Holet'; did you mean 'François Chollet'?"),
+        ("how did Xceptoin lead to ResNet", "no paper or family is called 'Xceptoin'; did you mean 'xception'?"),
+        ("what do ResNet and Xceptoin share", "no paper or family is called 'Xceptoin'; did you mean 'xception'?"),
+        ("compare ResNet with Xceptoin", "no paper or family is called 'Xceptoin'; did you mean 'xception'?"),
+        ("who says something about Xceptoin", "no paper or family is called 'Xceptoin'; did you mean 'xception'?"),
         ("papers by Kristian Szegedy", "no author is called 'Kristian Szegedy'; did you mean 'Christian Szegedy'?"),
     ],
 )
@@ -143,7 +347,20 @@ def test_what_is_not_understood(small: Library, question: str) -> None:
     assert all(example in str(raised.value) for example in EXAMPLES)
 
 
-@pytest.mark.parametrize("word", ["what ", "papers on ", "on ", "say about ", "what did x say about ", " in 2016"])
+@pytest.mark.parametrize(
+    "word",
+    [
+        "what ",
+        "papers on ",
+        "on ",
+        "say about ",
+        "what did x say about ",
+        " in 2016",
+        "how did x lead to ",
+        " and ",
+        "compare x with ",
+    ],
+)
 def test_no_question_takes_long(small: Library, word: str) -> None:
     start = time.perf_counter()
     with pytest.raises(CatalogError):
@@ -153,11 +370,14 @@ def test_no_question_takes_long(small: Library, word: str) -> None:
     assert time.perf_counter() - start < 1
 
 
-def test_the_examples_are_answered_from_the_real_records(library: Library) -> None:
+def test_there_is_an_example_of_each_kind_and_the_real_records_answer_it(library: Library) -> None:
+    kinds = set()
     for example in EXAMPLES:
         answer = ask(library, example)
         assert answer.question == example
         assert json.loads(json.dumps(answer.as_dict()))["result"], example
+        kinds.add(answer.kind)
+    assert kinds == set(get_args(Kind))
 
 
 def test_json(small: Library) -> None:
