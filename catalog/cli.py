@@ -240,17 +240,11 @@ def list_papers(
     from catalog.names import find_topic
 
     library = _library()
-    papers = library.papers if topic is None else library.papers_on(find_topic(topic, library.topic_names.values()))
-    if family is not None:
-        members = {paper.id for paper in library.members(library.names.find(family)[1])}
-        papers = tuple(paper for paper in papers if paper.id in members)
-    chosen = sorted(
-        (
-            paper
-            for paper in papers
-            if (since is None or paper.year >= since) and (before is None or paper.year < before)
-        ),
-        key=lambda paper: (paper.published, paper.id),
+    chosen = library.select(
+        topic=None if topic is None else find_topic(topic, library.topic_names.values()),
+        family=None if family is None else library.names.find(family)[1],
+        since=0 if since is None else since,
+        before=9999 if before is None else before,
     )
     if as_json:
         from catalog.show import in_brief
@@ -339,11 +333,11 @@ def validate(
         _print([f"{counted(len(error.problems), 'problem')} in {counted(files, 'file')}"])
         raise typer.Exit(2) from None
     counts = (
-        counted(len(library.papers), "paper"),
-        counted(sum(len(paper.claims) for paper in library.papers), "claim"),
-        counted(len(library.external), "work outside the catalogue", "works outside the catalogue"),
-        counted(len(library.topics), "topic"),
-        counted(len(library.families), "family", "families"),
+        counted(len(library), "paper"),
+        counted(library.claims, "claim"),
+        counted(len(library.outlines) - len(library), "work outside the catalogue", "works outside the catalogue"),
+        counted(len(library.topic_names), "topic"),
+        counted(len(library.family_names), "family", "families"),
     )
     _print([f"{', '.join(counts)}: no problem"])
     if folder is None:

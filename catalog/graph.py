@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import defaultdict, deque
 from dataclasses import asdict, dataclass
+from functools import cache
 from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:
@@ -103,7 +104,7 @@ def lineage(
         return library.outlines[work].published, work
 
     def followed(work: str) -> Iterator[str]:
-        return (other for other, edge in edges[work] if all_relations or edge.relation.is_descent)
+        return (other for other, edge in edges(work) if all_relations or edge.relation.is_descent)
 
     distance = _distances(starts, followed)
     # The works under which others hang.
@@ -117,7 +118,7 @@ def lineage(
     depths = _distances(roots, onwards)
     ways: dict[str, list[Link]] = defaultdict(list)
     for parent in sorted(inner, key=age):
-        for other, edge in sorted(edges[parent], key=lambda pair: pair[1].relation.rank):
+        for other, edge in sorted(edges(parent), key=lambda pair: pair[1].relation.rank):
             ways[other].append(Link(parent, edge.relation, edge.what, edge.part))
 
     steps: dict[str, Step] = {}
@@ -150,13 +151,15 @@ def lineage(
     return Lineage(starts, "ancestors" if ancestors else "descendants", tuple(_in_order(steps.values())))
 
 
-def _edges(library: Library, *, ancestors: bool) -> dict[str, list[tuple[str, Edge]]]:
-    """From each work to those that build on it, or on which it builds."""
-    edges: dict[str, list[tuple[str, Edge]]] = {work: [] for work in library.outlines}
-    for work, outline in library.outlines.items():
-        for edge in outline.builds_on:
-            here, there = (work, edge.paper) if ancestors else (edge.paper, work)
-            edges[here].append((there, edge))
+def _edges(library: Library, *, ancestors: bool) -> Callable[[str], list[tuple[str, Edge]]]:
+    """From a work to those that build on it, or on which it builds."""
+
+    @cache
+    def edges(work: str) -> list[tuple[str, Edge]]:
+        if ancestors:
+            return [(edge.paper, edge) for edge in library.outlines[work].builds_on]
+        return [(outline.id, edge) for outline, edge in library.led_to(work)]
+
     return edges
 
 

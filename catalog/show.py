@@ -30,7 +30,6 @@ if TYPE_CHECKING:
 
     from catalog.graph import Lineage, Step
     from catalog.library import Library
-    from catalog.outline import Edge, Outline
     from catalog.questions import Remark
     from catalog.records import ExternalWork, Family, Paper, Work
     from catalog.verify.ledger import MutationScore
@@ -39,7 +38,6 @@ __all__ = [
     "NOT_MEASURED",
     "family_view",
     "in_short",
-    "led_to",
     "lineage_tree",
     "mutation_view",
     "paper_table",
@@ -234,18 +232,10 @@ def family_view(library: Library, family: Family, width: int) -> Iterator[str]:
     )
 
 
-def led_to(library: Library, work: str) -> list[tuple[Outline, Edge]]:
-    """The papers that build on a work directly, with how they do, the oldest first."""
-    found = [
-        (outline, edge) for outline in library.outlines.values() for edge in outline.builds_on if edge.paper == work
-    ]
-    return sorted(found, key=lambda pair: (pair[0].published, pair[0].id))
-
-
 def _led_to_lines(library: Library, work: str) -> list[str]:
     return [
         f"{outline.year} {bold(outline.name)} {_how(edge.relation, edge.part)}: {edge.what}"
-        for outline, edge in led_to(library, work)
+        for outline, edge in library.led_to(work)
     ]
 
 
@@ -320,7 +310,7 @@ def as_data(library: Library, record: Paper | ExternalWork | Family, statuses: M
         return data | {"papers": [paper.id for paper in library.members(record.id)]}
     data["led_to"] = [
         {"paper": outline.id} | {name: value for name, value in edge._asdict().items() if name != "paper" and value}
-        for outline, edge in led_to(library, record.id)
+        for outline, edge in library.led_to(record.id)
     ]
     return data
 
