@@ -201,6 +201,31 @@ def ask(
 
 
 @app.command()
+def search(
+    words: Annotated[
+        list[str], typer.Argument(help="For example: depthwise separable. The last word may be the beginning of one.")
+    ],
+    limit: Annotated[int, typer.Option(min=1, metavar="N", help="Largest number of results.")] = 10,
+    as_json: _Json = False,
+) -> None:
+    """Search names, titles, authors, summaries, comments and claims for words.
+
+    What holds all of them is listed, the best first, with the place where they are. Case, accents, endings and
+    punctuation make no difference.
+    """
+    from catalog.search import search as look_up
+    from catalog.show import nothing_found, search_view
+
+    found = look_up(_library(), " ".join(words), limit)
+    if as_json:
+        _print_json(found.as_dict())
+    else:
+        _print(search_view(found, _width()))
+        for line in () if found.count else nothing_found(found):
+            _say(line)
+
+
+@app.command()
 def show(
     name: Annotated[
         str,

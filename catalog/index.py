@@ -25,7 +25,7 @@ from catalog.source import File, files, listed
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-__all__ = ["Index", "Thing", "compile_shipped", "load"]
+__all__ = ["Index", "Thing", "compile_shipped", "load", "thing_of"]
 
 _SCHEMA = """
 CREATE TABLE about (code TEXT, valid INTEGER);
@@ -103,7 +103,7 @@ class Index:
     def found_by(self, way: str, key: str) -> list[Thing]:
         """What is found by one of the keys of :func:`_ways`: families first, then papers, each by id."""
         query = "SELECT kind, outline FROM things JOIN found_by USING (number) WHERE way = ? AND key = ?"
-        found = (_thing(*row) for row in self.rows(query, way, key))
+        found = (thing_of(kind, json.loads(outline)) for kind, outline in self.rows(query, way, key))
         return sorted(found, key=lambda thing: (_ORDER.index(thing.kind), thing.outline.id))
 
     def papers(self, *found_by: tuple[str, str], since: int = 0, before: int = 9999) -> tuple[str, ...]:
@@ -118,8 +118,8 @@ class Index:
 _ORDER = ("family", "paper", "external")
 
 
-def _thing(kind: str, outline: str) -> Thing:
-    fields = json.loads(outline)
+def thing_of(kind: str, fields: list[Any]) -> Thing:
+    """A thing, from what :mod:`json` has made of its outline."""
     return Thing(kind, Outline.from_json(fields) if kind in WORKS else Named.from_json(fields))
 
 
@@ -290,8 +290,8 @@ class _Change:
 
 def _remove(index: sqlite3.Connection, file: str) -> None:
     rows = index.execute("SELECT number, kind, outline FROM things WHERE file = ?", (file,)).fetchall()
-    for number, *row in rows:
-        found = [(way, key, number) for way, key in _ways(_thing(*row))]
+    for number, kind, outline in rows:
+        found = [(way, key, number) for way, key in _ways(thing_of(kind, json.loads(outline)))]
         index.executemany("DELETE FROM found_by WHERE way = ? AND key = ? AND number = ?", found)
         index.execute("DELETE FROM search WHERE rowid = ?", (number,))
     index.execute("DELETE FROM things WHERE file = ?", (file,))
