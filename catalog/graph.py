@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections import defaultdict, deque
 from dataclasses import asdict, dataclass
-from functools import cache
 from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:
@@ -98,13 +97,13 @@ def lineage(
         UnknownName: nothing is called so.
     """
     starts = tuple(dict.fromkeys(work for name in of for work in library.ids(name)))
-    edges = _edges(library, ancestors=ancestors)
+    edges = _Edges(library, ancestors=ancestors)
 
     def age(work: str) -> tuple[str, str]:
         return library.outlines[work].published, work
 
     def followed(work: str) -> Iterator[str]:
-        return (other for other, edge in edges(work) if all_relations or edge.relation.is_descent)
+        return (other for other, edge in edges[work] if all_relations or edge.relation.is_descent)
 
     distance = _distances(starts, followed)
     # The works under which others hang.
@@ -118,7 +117,7 @@ def lineage(
     depths = _distances(roots, onwards)
     ways: dict[str, list[Link]] = defaultdict(list)
     for parent in sorted(inner, key=age):
-        for other, edge in sorted(edges(parent), key=lambda pair: pair[1].relation.rank):
+        for other, edge in sorted(edges[parent], key=lambda pair: pair[1].relation.rank):
             ways[other].append(Link(parent, edge.relation, edge.what, edge.part))
 
     steps: dict[str, Step] = {}
@@ -151,16 +150,20 @@ def lineage(
     return Lineage(starts, "ancestors" if ancestors else "descendants", tuple(_in_order(steps.values())))
 
 
-def _edges(library: Library, *, ancestors: bool) -> Callable[[str], list[tuple[str, Edge]]]:
-    """From a work to those that build on it, or on which it builds."""
+class _Edges(dict[str, list[tuple[str, "Edge"]]]):
+    """From each work to those that build on it, or on which it builds; looked up when they are asked for."""
 
-    @cache
-    def edges(work: str) -> list[tuple[str, Edge]]:
-        if ancestors:
-            return [(edge.paper, edge) for edge in library.outlines[work].builds_on]
-        return [(outline.id, edge) for outline, edge in library.led_to(work)]
+    def __init__(self, library: Library, *, ancestors: bool) -> None:
+        super().__init__()
+        self._library, self._ancestors = library, ancestors
 
-    return edges
+    def __missing__(self, work: str) -> list[tuple[str, Edge]]:
+        if self._ancestors:
+            found = [(edge.paper, edge) for edge in self._library.outlines[work].builds_on]
+        else:
+            found = [(outline.id, edge) for outline, edge in self._library.led_to(work)]
+        self[work] = found
+        return found
 
 
 def _distances(starts: Iterable[str], neighbours: Callable[[str], Iterable[str]]) -> dict[str, int]:
