@@ -246,7 +246,7 @@ def measure(papers: int, within: Path) -> dict[str, Cost]:
         "path": ("path", known["first"], known["last"]),
         "search, two words": ("search", "depthwise", "separable"),
         "search, a frequent word": ("search", "network"),
-        "search, nothing found": ("search", "depthwize"),
+        "search, nothing found": ("search", "depthwize", "--json"),
         "show": ("show", known["first"]),
         "list of a topic": ("list", "--topic", "topic-1"),
         "ask": ("ask", "what does", known["last"], "build on"),
