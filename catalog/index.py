@@ -206,7 +206,7 @@ class _Contents:
         modules: dict[str, list[bytes]] = {}
         for where in _modules(folder):
             for source in sorted(where.glob("*.py")):
-                modules.setdefault(source.stem, []).extend((str(source).encode(), source.read_bytes()))
+                modules.setdefault(source.stem, []).extend((where.name.encode(), source.read_bytes()))
         self.digests = {
             file.name: cache.fingerprint(
                 [(file.error or "").encode(), file.content, *modules.get(file.stem.replace("-", "_"), ())]

