@@ -21,8 +21,7 @@ import stat
 import time
 import zlib
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from catalog import paths
 
@@ -44,8 +43,7 @@ _CHECKSUM = slice(68, 72)
 """Where the checksum of an index stands: the application id in the header, https://www.sqlite.org/fileformat.html."""
 
 
-@dataclass(frozen=True, slots=True)
-class State:
+class State(NamedTuple):
     """How files look from outside."""
 
     digest: str
@@ -53,8 +51,7 @@ class State:
     """Whether any later change is sure to make them look different."""
 
 
-@dataclass(frozen=True, slots=True)
-class Kept:
+class Kept(NamedTuple):
     """An index that is whole, opened."""
 
     connection: sqlite3.Connection
@@ -74,17 +71,16 @@ def fingerprint(parts: Iterable[bytes]) -> str:
 def observe(files: Iterable[os.DirEntry[str]]) -> State:
     """The state of files, without reading them."""
     now = time.time_ns()
-    newest = 0
-    seen = []
+    states, times = [], [0]
     for file in files:
         try:
             status = file.stat()
         except OSError:  # a link to nothing
             status = file.stat(follow_symlinks=False)
         written, changed = status.st_mtime_ns, status.st_ctime_ns
-        newest = max(newest, written, changed)
-        seen.append(f"{file.path}\0{status.st_mode} {status.st_ino} {status.st_size} {written} {changed}")
-    return State(fingerprint([os.fsencode("\0".join(seen))]), newest < now - _SETTLED)
+        states.append(f"{file.path}\0{status.st_mode} {status.st_ino} {status.st_size} {written} {changed}")
+        times += written, changed
+    return State(fingerprint([os.fsencode("\0".join(states))]), max(times) < now - _SETTLED)
 
 
 def recall(folder: Path, state: State) -> sqlite3.Connection | None:

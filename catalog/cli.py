@@ -7,6 +7,7 @@ that needs it, so that questions are answered at once.
 
 from __future__ import annotations
 
+import copy
 import json
 import os
 import sys
@@ -75,7 +76,24 @@ def main() -> None:
     for stream in (sys.stdout, sys.stderr):
         # A terminal that cannot show "└─" shows "??" instead of a traceback.
         stream.reconfigure(errors="replace")  # type: ignore[union-attr]
-    app(prog_name="repro")
+    _narrowed(app, sys.argv[1:2])(prog_name="repro")
+
+
+def _narrowed(everything: typer.Typer, asked: list[str]) -> typer.Typer:
+    """The program with nothing but the command that is asked for, if that is one.
+
+    Typer makes all parameters of all commands before it looks for one of them, which takes longer than most answers.
+    """
+    commands = [
+        command
+        for command in everything.registered_commands
+        if command.callback is not None and [command.name or command.callback.__name__.replace("_", "-")] == asked
+    ]
+    if not commands:
+        return everything
+    narrowed = copy.copy(everything)
+    narrowed.registered_commands, narrowed.registered_groups = commands, []
+    return narrowed
 
 
 def _version(asked: bool) -> None:

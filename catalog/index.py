@@ -15,15 +15,15 @@ import sqlite3
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-import reproductions
 from catalog import cache, paths
 from catalog.errors import LibraryError, Problem
 from catalog.names import normal
 from catalog.outline import Named, Outline
-from catalog.source import File, files, listed
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
+
+    from catalog.source import File
 
 __all__ = ["Index", "Thing", "compile_shipped", "load", "thing_of"]
 
@@ -34,6 +34,7 @@ CREATE TABLE things (
     number INTEGER PRIMARY KEY, file TEXT, kind TEXT, id TEXT, published TEXT, claims INTEGER, outline TEXT
 );
 CREATE INDEX things_by_id ON things (id);
+CREATE INDEX things_by_kind ON things (kind, id);
 CREATE INDEX things_by_file ON things (file);
 CREATE TABLE found_by (way TEXT, key TEXT, number INTEGER, PRIMARY KEY (way, key, number)) WITHOUT ROWID;
 CREATE VIRTUAL TABLE search USING fts5(
@@ -77,7 +78,7 @@ class Index:
 
     def work(self, work: str) -> Outline | None:
         """The outline of a paper or of a work outside the catalogue, if there is one of this id."""
-        for (outline,) in self.rows("SELECT outline FROM things WHERE id = ? AND kind IN (?, ?)", work, *WORKS):
+        for (outline,) in self.rows("SELECT outline FROM things WHERE id = ? AND +kind IN (?, ?)", work, *WORKS):
             return Outline.from_json(json.loads(outline))
         return None
 
@@ -108,7 +109,8 @@ class Index:
 
     def papers(self, *found_by: tuple[str, str], since: int = 0, before: int = 9999) -> tuple[str, ...]:
         """The ids of the papers that are found by all of some keys of :func:`_ways`, of some years, by date."""
-        query = "SELECT id FROM things WHERE kind = 'paper' AND published >= ? AND published < ?"
+        # +kind: not to be looked up, because nearly all things are papers.
+        query = "SELECT id FROM things WHERE +kind = 'paper' AND published >= ? AND published < ?"
         query += " AND number IN (SELECT number FROM found_by WHERE way = ? AND key = ?)" * len(found_by)
         values = [value for pair in found_by for value in pair]
         years = (f"{since:04}", f"{before:04}")
@@ -185,7 +187,7 @@ def _in_memory(change: _Change) -> sqlite3.Connection:
 
 def _observed(folder: Path) -> Iterator[os.DirEntry[str]]:
     """Every file that has a say in what the index is."""
-    for _, entry in listed(folder):
+    for _, entry in paths.record_files(folder):
         yield entry
     for where in (Path(__file__).parent, *_modules(folder)):
         with os.scandir(where) as entries:
@@ -201,6 +203,8 @@ class _Contents:
     """The files of a folder, as they are read now."""
 
     def __init__(self, folder: Path) -> None:
+        from catalog.source import files
+
         self.folder = folder
         self.files = list(files(folder))
         modules: dict[str, list[bytes]] = {}
@@ -214,7 +218,7 @@ class _Contents:
             for file in self.files
         }
         """By name, of all that decides whether a file is sound on its own."""
-        code = [*sorted(Path(__file__).parent.glob("*.py")), Path(reproductions.__file__)]
+        code = [*sorted(Path(__file__).parent.glob("*.py")), *paths.REPRODUCTIONS.glob("__init__.py")]
         self.code = cache.fingerprint(part for source in code for part in (source.name.encode(), source.read_bytes()))
 
     def are_those_of(self, index: sqlite3.Connection) -> bool:

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 
 from catalog.errors import CatalogError
 from catalog.outline import Named, Outline, identifier
-from catalog.source import printable
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -32,6 +31,8 @@ class UnknownName(CatalogError, KeyError):
     def __init__(
         self, name: str, suggestions: Iterable[str] = (), *, what: str = "paper or family", hint: str = ""
     ) -> None:
+        from catalog.source import printable
+
         self.name = name
         self.suggestions = tuple(suggestions)
         if self.suggestions:
@@ -43,6 +44,8 @@ class AmbiguousName(CatalogError):
     """Several papers are called so, and they are not one family."""
 
     def __init__(self, name: str, candidates: Iterable[str]) -> None:
+        from catalog.source import printable
+
         self.name = name
         self.candidates = tuple(candidates)
         super().__init__(f"'{printable(name)}' may be {_either(list(self.candidates))}; use one of these")

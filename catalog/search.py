@@ -105,10 +105,14 @@ def search(library: Library, words: str, limit: int = 10) -> Found:
 
 
 def _expression(words: list[str]) -> str:
-    """The words as an expression of FTS5: each a string, in which no character means anything; the last a beginning."""
+    """The words as an expression of FTS5: each a string, in which no character means anything; the last a beginning.
+
+    What comes after OR finds nothing more; it counts besides. A name says more than any number of mentions, and whoever
+    has typed a whole word means that.
+    """
     *first, last = ('"' + word.replace('"', '""') + '"' for word in words)
-    # Whoever means the whole word sees it first.
-    return " AND ".join([*first, f"({last} OR {last}*)"])
+    named = "OR {names title} :"
+    return " AND ".join([*(f"({word} {named} {word})" for word in first), f"({last}* OR {last} {named} {last})"])
 
 
 def _hit(kind: str, outline: list[Any], snippets: dict[str, str]) -> Hit:

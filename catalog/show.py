@@ -10,7 +10,6 @@ from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 from catalog.relations import Relation
-from catalog.source import printable
 from catalog.text import (
     bold,
     columns,
@@ -380,6 +379,8 @@ def search_view(found: Found, width: int) -> Iterator[str]:
 
 def nothing_found(found: Found) -> Iterator[str]:
     """Why a search finds nothing, and what to search for instead."""
+    from catalog.source import printable
+
     for word, near in found.suggestions.items():
         hint = f"; did you mean {listed(map(repr, near), 'or')}?" if near else ""
         yield f"'{printable(word)}' is found nowhere{hint}"

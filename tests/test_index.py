@@ -192,6 +192,29 @@ def test_the_code_counts(records: Records, kept: Path, read: list[str], monkeypa
     assert "xception" in read
 
 
+def test_questions_look_up_what_they_need(small: Library) -> None:
+    """Nothing that is asked of one thing goes through all of them."""
+    plans: list[str] = []
+    real = small.index._connection
+
+    class Spy:
+        def execute(self, query: str, values: Any) -> Any:
+            plans.extend(detail for *_, detail in real.execute(f"EXPLAIN QUERY PLAN {query}", values))
+            return real.execute(query, values)
+
+    small.index._connection = Spy()  # type: ignore[assignment]
+    assert small.find("Xception").id == small["xception"].id == "xception"
+    assert small.led_to("xception")
+    assert small.members("inception-family")
+    assert small.papers_on("kernels")
+    assert search(small, "depthwise").count
+    assert len(small) == 5
+    slow = [plan for plan in plans if "SCAN" in plan and "VIRTUAL TABLE" not in plan and "COVERING INDEX" not in plan]
+    assert plans
+    assert not slow
+    assert sum("INDEX things_by_kind (kind=?)" in plan for plan in plans) <= 2, "only for all topics and all families"
+
+
 # --- When it is believed ---------------------------------------------------------------------------------------------
 
 

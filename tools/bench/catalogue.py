@@ -224,6 +224,7 @@ def measure(papers: int, within: Path) -> dict[str, Cost]:
     """What everything costs in a catalogue of so many papers."""
     folder = within / str(papers) / "papers"
     environment = os.environ | {"XDG_CACHE_HOME": str(folder.parent / "cache")}
+    environment.pop("PYTHONDONTWRITEBYTECODE", None)  # byte code is kept everywhere else
     start = time.perf_counter()
     generated = subprocess.run(
         [sys.executable, __file__, "--generate", str(papers), folder], check=True, stdout=subprocess.PIPE
