@@ -7,9 +7,25 @@ used and to the user's own folders, never into its package.
 from __future__ import annotations
 
 import os
+from itertools import repeat
+from operator import attrgetter
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-__all__ = ["CHECKOUT", "MKDOCS", "RECORDS", "REPRODUCTIONS", "SITE", "cache_folder", "output_folder", "results_folder"]
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+__all__ = [
+    "CHECKOUT",
+    "MKDOCS",
+    "RECORDS",
+    "REPRODUCTIONS",
+    "SITE",
+    "cache_folder",
+    "output_folder",
+    "record_files",
+    "results_folder",
+]
 
 _PACKAGE = Path(__file__).resolve().parent
 _ROOT = _PACKAGE.parent
@@ -30,6 +46,26 @@ MKDOCS: Path = _DATA / "mkdocs.yml"
 
 REPRODUCTIONS: Path = _ROOT / "reproductions"
 """The modules of the papers, their checks and the results that come with the project."""
+
+
+def record_files(folder: Path) -> Iterator[tuple[str, os.DirEntry[str]]]:
+    """The YAML files of a folder of records, in order, each with its subfolder: empty or ``external``.
+
+    Editors' copies and other hidden files are passed over.
+
+    Raises:
+        NotADirectoryError: the folder is not there.
+    """
+    for subfolder in ("", "external"):
+        where = folder / subfolder
+        if subfolder and not where.is_dir():
+            continue
+        with os.scandir(where) as entries:
+            yaml = [
+                entry for entry in entries if entry.name.lower().endswith((".yaml", ".yml")) and entry.name[0] != "."
+            ]
+        yaml.sort(key=attrgetter("name"))
+        yield from zip(repeat(subfolder), yaml)
 
 
 def output_folder() -> Path:

@@ -14,6 +14,8 @@ import stat
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from catalog.paths import record_files
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
     from pathlib import Path
@@ -120,23 +122,17 @@ def files(folder: Path) -> Iterator[File]:
         NotADirectoryError: the folder is not there.
     """
     shown = folder.resolve().name
-    for subfolder in ("", "external"):
-        where = folder / subfolder
-        if subfolder and not where.is_dir():
+    for subfolder, entry in record_files(folder):
+        stem, extension = os.path.splitext(entry.name)
+        kind = "external" if subfolder else stem if stem in {"taxonomy", "families"} else "paper"
+        name = printable("/".join(filter(None, (shown, subfolder, entry.name))), longest=1000)
+        if extension != ".yaml":
+            yield File(name, stem, kind, error=f"does not end in .yaml; name it '{printable(stem)}.yaml'")
             continue
-        for entry in sorted(os.listdir(where)):
-            stem, extension = os.path.splitext(entry)
-            if entry.startswith(".") or extension.lower() not in {".yaml", ".yml"}:
-                continue
-            kind = "external" if subfolder else stem if stem in {"taxonomy", "families"} else "paper"
-            name = printable("/".join(filter(None, (shown, subfolder, entry))), longest=1000)
-            if extension != ".yaml":
-                yield File(name, stem, kind, error=f"does not end in .yaml; name it '{printable(stem)}.yaml'")
-                continue
-            try:
-                yield File(name, stem, kind, content=_content(where / entry))
-            except SourceError as error:
-                yield File(name, stem, kind, error=error.message)
+        try:
+            yield File(name, stem, kind, content=_content(folder / subfolder / entry.name))
+        except SourceError as error:
+            yield File(name, stem, kind, error=error.message)
 
 
 def _content(path: Path) -> bytes:

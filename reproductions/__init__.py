@@ -126,6 +126,5 @@ def _variants(name: str) -> tuple[str, ...]:
     return ()
 
 
-@cache
 def _tree(name: str) -> ast.Module:
     return ast.parse((_HERE / f"{name}.py").read_text(encoding="utf-8"))
