@@ -21,6 +21,7 @@ from typer.core import TyperCommand, TyperGroup
 
 from catalog import completion
 from catalog.errors import CatalogError, LibraryError
+from catalog.schema import Kind
 from catalog.verify import Recorded  # noqa: TC001 - Typer looks at the annotations
 
 if TYPE_CHECKING:
@@ -312,12 +313,7 @@ def export(
     if output is None:
         typer.echo(text, nl=False)
         return
-    from catalog.layout import write_atomically
-
-    try:
-        write_atomically(output, text)
-    except OSError as error:
-        raise CatalogError(f"{output} cannot be written: {error.strerror or error}") from None
+    _write(output, text)
 
 
 @app.command()
@@ -365,6 +361,65 @@ def _stale_results(library: Library) -> Iterator[str]:
         papers = ", ".join(f"{paper} ({entries})" for paper, entries in stale.items())
         yield f"{counted(sum(stale.values()), 'stale result')}, of {papers}"
         yield "repro verify --only stale --record measures them again, repro mutate ID --record the errors in a module"
+
+
+# --- Extending -------------------------------------------------------------------------------------------------------
+
+
+@app.command()
+def fmt(
+    ids: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="ID", help="Names of files without .yaml; all if omitted.", autocompletion=completion.files
+        ),
+    ] = None,
+    check: Annotated[
+        bool, typer.Option("--check", help="Write nothing; end with status 1 if a file would change.")
+    ] = False,
+) -> None:
+    """Bring records into their one layout: the order of fields, quotation marks, line breaks.
+
+    What they say stays the same, comments included.
+    """
+    from catalog import paths
+    from catalog.canonical import reformat
+    from catalog.text import counted
+
+    number, changes = reformat(paths.RECORDS, ids or (), write=not check)
+    for change in changes:
+        new, gone = change.lines
+        _print([f"{change.file}: +{new} −{gone}"])
+    verb = "would change" if check else "changed"
+    _print([f"{counted(len(changes), 'file')} {verb}, {number - len(changes)} in the canonical layout already"])
+    if check and changes:
+        _say("repro: 'repro fmt' brings them into the canonical layout")
+        raise typer.Exit(1)
+
+
+@app.command()
+def schema(
+    kind: Annotated[Kind, typer.Argument(help="Of which files; external: works outside the catalogue.")] = Kind.PAPER,
+    output: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", help="Write the schemas of all kinds to a folder; otherwise print the one."),
+    ] = None,
+) -> None:
+    """Print the JSON Schema of records, by which editors complete and check them.
+
+    In a folder of records of your own: repro schema --output papers/schema
+    """
+    from catalog import schema as schemas
+
+    if output is None:
+        typer.echo(schemas.text(kind), nl=False)
+        return
+    try:
+        output.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise CatalogError(f"{output} is no folder and cannot become one: {error.strerror or error}") from None
+    for each in Kind:
+        _write(output / f"{each}.json", schemas.text(each))
 
 
 # --- Verification ----------------------------------------------------------------------------------------------------
@@ -866,6 +921,16 @@ def _print(lines: Iterable[str]) -> None:
     """Print text; colour stays where a terminal shows it and nobody objects (https://no-color.org)."""
     for line in lines:
         typer.echo(line, color=False if os.environ.get("NO_COLOR") else None)
+
+
+def _write(file: Path, text: str) -> None:
+    """Write a file that somebody asked for, all of it or nothing."""
+    from catalog.layout import write_atomically
+
+    try:
+        write_atomically(file, text)
+    except OSError as error:
+        raise CatalogError(f"{file} cannot be written: {error.strerror or error}") from None
 
 
 def _print_json(data: object) -> None:

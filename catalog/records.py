@@ -23,6 +23,7 @@ from pydantic import (
     StrictInt,
     StringConstraints,
     TypeAdapter,
+    WithJsonSchema,
     field_validator,
     model_serializer,
     model_validator,
@@ -71,6 +72,9 @@ TopicIdentifier = Annotated[
 Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)]
 
 
+_DATE = r"^(1[89]|20)\d\d(-(0[1-9]|1[0-2])(-(0[1-9]|[12]\d|3[01]))?)?$"
+
+
 def _day_exists(published: str) -> str:
     if len(published) == len("2016-10-07"):
         try:
@@ -84,8 +88,11 @@ def _day_exists(published: str) -> str:
 PublicationDate = Annotated[
     str,
     BeforeValidator(lambda value: value if isinstance(value, str) or value is None else str(value)),
-    StringConstraints(pattern=r"^(1[89]|20)\d\d(-(0[1-9]|1[0-2])(-(0[1-9]|[12]\d|3[01]))?)?$"),
+    StringConstraints(pattern=_DATE),
     AfterValidator(_day_exists),
+    WithJsonSchema(
+        {"anyOf": [{"type": "string", "pattern": _DATE}, {"type": "integer", "minimum": 1800, "maximum": 2099}]}
+    ),
 ]
 """A year, a month (``1998-11``) or a day (``2016-10-07``), as exactly as it is known."""
 
@@ -184,6 +191,8 @@ class Deviation(Record):
 class Comparator(Record):
     """What a measured value must be. Exactly one comparison; over a series it must hold for every member."""
 
+    model_config = ConfigDict(json_schema_extra={"minProperties": 1, "maxProperties": 1})
+
     equals: Number | list[Number] | None = None
     within: tuple[Number, Number] | None = Field(None, description="[value, largest absolute difference]")
     between: tuple[Number, Number] | None = Field(None, description="[smallest, largest], both allowed")
@@ -245,6 +254,22 @@ class Measure(Record):
     @model_serializer
     def _to_yaml(self) -> dict[str, str]:
         return {self.quantity: self.convention}
+
+    @classmethod
+    def __get_pydantic_json_schema__(cls, schema: Any, handler: Any) -> dict[str, Any]:
+        """As it stands in YAML, for editors."""
+        conventions = {
+            name: {"enum": list(quantity.conventions), "description": quantity.meaning}
+            for name, quantity in MEASURES.items()
+        }
+        with_convention = {
+            "type": "object",
+            "properties": conventions,
+            "additionalProperties": False,
+            "minProperties": 1,
+            "maxProperties": 1,
+        }
+        return {"anyOf": [{"enum": list(MEASURES)}, with_convention]}
 
 
 class Subject(Record):

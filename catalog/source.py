@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
     from pathlib import Path
 
-__all__ = ["Document", "File", "Place", "SourceError", "files", "human", "parse", "plain_value", "printable"]
+__all__ = ["Document", "File", "Place", "SourceError", "files", "human", "kind_of", "parse", "plain_value", "printable"]
 
 LARGEST = 2 * 1024 * 1024
 """Bytes that a file may have; the largest record is a few dozen kilobytes."""
@@ -111,6 +111,13 @@ def human(place: Place) -> str:
     return "".join(steps).removeprefix(".")
 
 
+def kind_of(path: Path) -> str:
+    """What a file of a folder of records holds, by its name: ``paper``, ``external``, ``taxonomy`` or ``families``."""
+    if path.parent.name == "external":
+        return "external"
+    return path.stem if path.stem in {"taxonomy", "families"} else "paper"
+
+
 def files(folder: Path) -> Iterator[File]:
     """Every YAML file of a folder of records, in order, whether or not it can be read.
 
@@ -128,7 +135,7 @@ def files(folder: Path) -> Iterator[File]:
             stem, extension = os.path.splitext(entry)
             if entry.startswith(".") or extension.lower() not in {".yaml", ".yml"}:
                 continue
-            kind = "external" if subfolder else stem if stem in {"taxonomy", "families"} else "paper"
+            kind = kind_of(where / entry)
             name = printable("/".join(filter(None, (shown, subfolder, entry))), longest=1000)
             if extension != ".yaml":
                 yield File(name, stem, kind, error=f"does not end in .yaml; name it '{printable(stem)}.yaml'")

@@ -52,6 +52,7 @@ from rapidfuzz import fuzz
 
 from catalog.layout import dump, insert, write_atomically
 from catalog.records import ExternalWork, Paper
+from catalog.schema import reference
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -682,7 +683,8 @@ class Import:
 
 
 def _new_file(path: Path, record: dict[str, Any]) -> File:
-    return File(path, None, record, dump(record))
+    heading = reference(path)
+    return File(path, None, record, (f"{heading}\n" if heading else "") + dump(record))
 
 
 def _records(file: File, data: Mapping[str, Any], name: str) -> list[Any]:
