@@ -367,6 +367,45 @@ def _stale_results(library: Library) -> Iterator[str]:
 
 
 @app.command()
+def new(
+    paper: Annotated[str, typer.Argument(metavar="PAPER", help="An arXiv number, a DOI, or a title.")],
+    name: Annotated[
+        str | None,
+        typer.Option("--id", metavar="ID", help="What people call it, in lower-case words joined by hyphens."),
+    ] = None,
+    offline: Annotated[bool, typer.Option("--offline", help="Ask nobody; everything is left to fill in.")] = False,
+    record_only: Annotated[
+        bool, typer.Option("--record-only", help="Only the record; a paper may wait for its module.")
+    ] = False,
+) -> None:
+    """Begin a paper: write its record, its module, its checks and their test, with every blank marked.
+
+    arXiv, Crossref and OpenAlex are asked for authors, date and venue. Nothing is ever overwritten, and all of the
+    files are written or none. For example: repro new 2201.03545 --id convnext
+    """
+    from catalog import new as begin
+
+    if offline:
+        fields, notes = begin.fields_offline(paper), []
+    else:
+        from catalog.fetch import Unreachable, Web
+        from catalog.metadata import Sources
+
+        sources = Sources(Web())
+        try:
+            fields, notes = begin.fields_of(sources.find(paper)), sources.notes
+        except Unreachable as error:
+            raise CatalogError(f"{error}; is there a network? --offline writes the files without asking") from None
+    chosen = begin.chosen_id(name, fields)
+    written = begin.draft(chosen, fields, record_only=record_only)
+    begin.write(written)
+    for note in notes:
+        _say(f"repro: left out: {note}")
+    _print(str(_nearby(path)) for path in written)
+    _print(["", *begin.next_steps(chosen, record_only=record_only, width=_width())])
+
+
+@app.command()
 def fmt(
     ids: Annotated[
         list[str] | None,

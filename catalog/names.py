@@ -13,7 +13,7 @@ from catalog.source import printable
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-__all__ = ["AmbiguousName", "Index", "UnknownName", "closest", "find_topic", "normal", "same"]
+__all__ = ["AmbiguousName", "Index", "UnknownName", "closest", "find_topic", "normal", "same", "slug"]
 
 Kind = Literal["paper", "family", "external"]
 Match = tuple[Kind, str]
@@ -59,6 +59,16 @@ def normal(name: str) -> str:
     """A name without case, accents, spaces, hyphens and punctuation: ``Inception v3`` becomes ``inceptionv3``."""
     plain = unicodedata.normalize("NFKD", name).casefold()
     return "".join(character for character in plain if character.isalnum())
+
+
+def slug(name: str) -> str:
+    """An id made from a name: ``MobileNetV1`` → mobilenet-v1, ``Dual Path Networks (DPN)`` → dual-path-networks."""
+    name = re.sub(r"\s*\([^()]*[A-Za-z][^()]*\)$", "", name) or name
+    name = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode()
+    words = re.findall(r"[a-z0-9]+", re.sub(r"(?<=[A-Za-z])(?=[Vv]\d+\b)", "-", name).lower())
+    while len("-".join(words)) > 64:
+        words.pop()
+    return "-".join(words) or "unnamed"
 
 
 def closest(name: str, names: Iterable[str], limit: int = SUGGESTIONS) -> list[str]:

@@ -28,6 +28,9 @@ if TYPE_CHECKING:
 
 __all__ = ["Checked", "Families", "Taxonomy", "check"]
 
+BLANK = "FILL IN"
+"""How a text begins that somebody still has to write; :mod:`catalog.new` puts such into new files."""
+
 MOST_PROBLEMS = 50
 """Problems that are reported of one file; nobody reads more before mending the first."""
 
@@ -64,7 +67,10 @@ class _Entry(Generic[R]):
         self.problems.append(Problem(self.file.name, self.document.line(place), human(place), message))
 
     def texts(self, *pattern: str) -> Iterator[tuple[Place, str]]:
-        """Each text of the file whose place has this pattern, in which ``*`` stands for any entry of a list."""
+        """Each text of the file whose place has this pattern, in which ``*`` stands for any entry of a list.
+
+        Blanks are passed over: nothing is wrong with them but that they are there.
+        """
         places: list[tuple[Place, Any]] = [] if self.document is None else [((), self.document.data)]
         for step in pattern:
             if step == "*":
@@ -80,7 +86,7 @@ class _Entry(Generic[R]):
                     for place, value in places
                     if isinstance(value, dict) and step in value
                 ]
-        return ((place, value) for place, value in places if isinstance(value, str))
+        return ((place, value) for place, value in places if isinstance(value, str) and not value.startswith(BLANK))
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,13 +146,30 @@ def _read(file: File, model: type[R]) -> _Entry[R]:
     except SourceError as error:
         entry.problems.append(Problem(file.name, error.line, human(error.place), error.message))
         return entry
+    blanks = dict(_blanks(entry.document.data, ()))
+    for place, text in blanks.items():
+        entry.complain(place, _still_blank(text))
     try:
         entry.record = model.model_validate(entry.document.data)
     except ValidationError as error:
         explained, entry.unsaid = explain(error, model, entry.document, MOST_PROBLEMS)
         for place, message in explained:
-            entry.complain(place, message)
+            if place not in blanks:
+                entry.complain(place, message)
     return entry
+
+
+def _blanks(value: Any, place: Place) -> Iterator[tuple[Place, str]]:
+    if isinstance(value, str) and value.startswith(BLANK):
+        yield place, value
+    elif isinstance(value, dict | list):
+        for step, inner in value.items() if isinstance(value, dict) else enumerate(value):
+            yield from _blanks(inner, (*place, step))
+
+
+def _still_blank(text: str) -> str:
+    wanted = text.removeprefix(BLANK).strip(": \"'")
+    return f"is still blank: {printable(wanted, 120)}" if wanted else "is still blank"
 
 
 def _valid(entries: Iterable[_Entry[R]]) -> list[tuple[R, dict[str, Any]]]:
@@ -308,10 +331,16 @@ def _check_descent(papers: list[_Entry[Paper]], works: list[_Entry[Any]]) -> Non
 
 def _check_reproduction(paper: _Entry[Paper]) -> None:
     """What a record says of the paper's module and checks is true of them; they are read, not imported."""
-    if paper.record is None:
-        return
     name = paper.file.stem.replace("-", "_")
     module, checks = f"reproductions/{name}.py", f"reproductions/checks/{name}.py"
+    for shown in (module, checks):
+        file = paths.REPRODUCTIONS.parent / shown
+        lines = file.read_text("utf-8", errors="replace").splitlines() if file.is_file() else []
+        for line, text in enumerate(lines, 1):
+            if BLANK in text:
+                paper.problems.append(Problem(shown, line, "", _still_blank(text[text.index(BLANK) :])))
+    if paper.record is None:
+        return
     there = (paths.REPRODUCTIONS / f"{name}.py").is_file()
     if not there:
         if paper.record.reproduction is not None:

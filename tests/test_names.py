@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from catalog.names import AmbiguousName, UnknownName, closest, find_topic, normal, same
+from catalog.names import AmbiguousName, UnknownName, closest, find_topic, normal, same, slug
 from catalog.outline import identifier
 from catalog.records import Family, Paper
 
@@ -192,3 +192,20 @@ def test_topics_of_one_name(records: Records) -> None:
     records.change("taxonomy.yaml", "name: Residual Networks Family", "name: Dilated Kernels")
     with pytest.raises(AmbiguousName, match="may be kernels/dilated or residual"):
         find_topic("dilated kernels", records.load().topic_names.values())
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("MobileNetV1", "mobilenet-v1"),
+        ("ESPNetv2", "espnet-v2"),
+        ("Dual Path Networks (DPN)", "dual-path-networks"),
+        ("Schmidhübér & Söhne", "schmidhuber-sohne"),
+        ("ResNet-RS", "resnet-rs"),
+        ("(2018, X)", "2018-x"),
+        ("…", "unnamed"),
+        ("word " * 30, "word" + "-word" * 12),
+    ],
+)
+def test_a_name_makes_an_id(name: str, expected: str) -> None:
+    assert slug(name) == expected
