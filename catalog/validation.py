@@ -118,6 +118,8 @@ def check(folder: Path, files: Iterable[File]) -> Checked:
     _check_references(works, taxonomy, families)
     _check_names(works, families)
     _check_descent(papers, works)
+    _check_dates(works)
+    _check_links(works)
     if folder.resolve() == paths.RECORDS:
         for paper in papers:
             _check_reproduction(paper)
@@ -282,6 +284,52 @@ def _check_names(works: list[_Entry[Any]], families: _Entry[Any] | None) -> None
                 note(work, work.file.name, what, identifier(text) or text, place, text)
 
 
+def _check_dates(works: list[_Entry[Any]]) -> None:
+    """Nothing appears after its preprint, and nobody speaks of a paper before there is one."""
+    published = {work.file.stem: work.record.published for work in works if work.record is not None}
+    for work in works:
+        if work.record is None:
+            continue
+        date, number = work.record.published, work.record.links.arxiv
+        if number is not None and _later(date, month := _month(number)):
+            work.complain(
+                ("published",),
+                f"arXiv number {number} is of {month}, before {date}; published is the day on which it first appeared",
+            )
+        for place, source in work.texts("comments", "*", "source"):
+            if source == work.file.stem:
+                work.complain(place, "is the paper itself; comments are what others say")
+            # Only the year: papers say things in later editions too, and the first of these is dated.
+            elif source in published and _later(date[:4], published[source]):
+                work.complain(
+                    place,
+                    f"'{source}' ({published[source]}) is older than this paper ({date}), so it says nothing of it; "
+                    "correct the source or a date",
+                )
+
+
+def _month(arxiv: str) -> str:
+    """The month that an arXiv number names: ``2016-10`` of ``1610.02357``, ``1998-11`` of ``hep-th/9811001``."""
+    digits = arxiv.rpartition("/")[2]
+    return f"{'19' if '/' in arxiv and digits[0] == '9' else '20'}{digits[:2]}-{digits[2:4]}"
+
+
+def _later(date: str, other: str) -> bool:
+    """Whether a date is later than another, as far as both are known: of 2016 and 2016-10-07 only the year counts."""
+    digits = min(len(date), len(other))
+    return date[:digits] > other[:digits]
+
+
+def _check_links(works: list[_Entry[Any]]) -> None:
+    """What has a number is named by it: numbers stay, and two records of one paper are recognised by them."""
+    for work in works:
+        for name in ("url", "pdf"):
+            for place, address in work.texts("links", name):
+                kind, _, number = (identifier(address) or "").partition(":")
+                if kind in ("arxiv", "doi"):
+                    work.complain(place, f"is the address of a number; write it as {kind}: {number}")
+
+
 def _check_descent(papers: list[_Entry[Paper]], works: list[_Entry[Any]]) -> None:
     """Nothing builds on what came later, on itself, or twice on the same in the same way."""
     published = {work.file.stem: work.record.published for work in works if work.record is not None}
@@ -299,9 +347,7 @@ def _check_descent(papers: list[_Entry[Paper]], works: list[_Entry[Any]]) -> Non
             date, other = paper.record.published, published.get(edge.paper)
             if other is None or edge.paper == paper.file.stem:
                 continue
-            # What is known of both: of 2016 and 2016-10-07 only the year can be compared.
-            digits = min(len(date), len(other))
-            younger = other[:digits] > date[:digits]
+            younger = _later(other, date)
             if younger and edge.younger_because is None:
                 paper.complain(
                     (*place, "paper"),
