@@ -94,7 +94,8 @@ def check_all(found: Iterable[Link], connect: Callable[[], Web]) -> list[Finding
         by_server[urlsplit(link.address).netloc].append(link)
 
     def ask(group: list[Link]) -> list[Finding]:
-        web, results = connect(), []
+        web = connect()
+        results: list[Finding] = []
         for link in group:
             # A server that is not there will not be there for the next link either.
             gone = results and results[-1].state == "unreachable"

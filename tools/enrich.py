@@ -101,8 +101,8 @@ def patch(file: File, changes: dict[str, Any]) -> str:
     before = file.content.decode("utf-8")
     path = paths.RECORDS / ("external" if file.kind == "external" else "") / f"{file.stem}.yaml"
     after = canonical(before, reference(path), parse(file.content).data | changes)
-    lines = (text.splitlines(keepends=True) for text in (before, after))
-    return "".join(difflib.unified_diff(*lines, f"a/{file.name}", f"b/{file.name}"))
+    old, new = before.splitlines(keepends=True), after.splitlines(keepends=True)
+    return "".join(difflib.unified_diff(old, new, f"a/{file.name}", f"b/{file.name}"))
 
 
 def chosen(ids: Sequence[str]) -> Iterator[tuple[File, dict[str, Any]]]:
