@@ -43,6 +43,7 @@ test: $(VENV)/dev.stamp
 
 check: lint wheel site
 	$(REPRO) validate
+	$(REPRO) fmt --check
 
 lint: $(VENV)/dev.stamp
 	$(BIN)/ruff check

@@ -22,6 +22,7 @@ from typer.core import TyperCommand, TyperGroup
 
 from catalog import completion
 from catalog.errors import CatalogError, LibraryError
+from catalog.schema import Kind
 from catalog.verify import Recorded  # noqa: TC001 - Typer looks at the annotations
 
 if TYPE_CHECKING:
@@ -552,6 +553,104 @@ def _stale_results(library: Library) -> Iterator[str]:
         yield "repro verify --only stale --record measures them again, repro mutate ID --record the errors in a module"
 
 
+# --- Extending -------------------------------------------------------------------------------------------------------
+
+
+@app.command()
+def new(
+    paper: Annotated[str, typer.Argument(metavar="PAPER", help="An arXiv number, a DOI, or a title.")],
+    name: Annotated[
+        str | None,
+        typer.Option("--id", metavar="ID", help="What people call it, in lower-case words joined by hyphens."),
+    ] = None,
+    offline: Annotated[bool, typer.Option("--offline", help="Ask nobody; everything is left to fill in.")] = False,
+    record_only: Annotated[
+        bool, typer.Option("--record-only", help="Only the record; a paper may wait for its module.")
+    ] = False,
+) -> None:
+    """Begin a paper: write its record, its module, its checks and their test, with every blank marked.
+
+    arXiv, Crossref and OpenAlex are asked for authors, date and venue. Nothing is ever overwritten, and all of the
+    files are written or none. For example: repro new 2201.03545 --id convnext
+    """
+    from catalog import new as begin
+
+    if offline:
+        fields, notes = begin.fields_offline(paper), []
+    else:
+        from catalog.fetch import Unreachable, Web
+        from catalog.metadata import Sources
+
+        sources = Sources(Web())
+        try:
+            fields, notes = begin.fields_of(sources.find(paper)), sources.notes
+        except Unreachable as error:
+            raise CatalogError(f"{error}; is there a network? --offline writes the files without asking") from None
+    chosen = begin.chosen_id(name, fields)
+    written = begin.draft(chosen, fields, record_only=record_only)
+    begin.write(written)
+    for note in notes:
+        _say(f"repro: left out: {note}")
+    _print(str(_nearby(path)) for path in written)
+    _print(["", *begin.next_steps(chosen, record_only=record_only, width=_width())])
+
+
+@app.command()
+def fmt(
+    ids: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="ID", help="Names of files without .yaml; all if omitted.", autocompletion=completion.files
+        ),
+    ] = None,
+    check: Annotated[
+        bool, typer.Option("--check", help="Write nothing; end with status 1 if a file would change.")
+    ] = False,
+) -> None:
+    """Bring records into their one layout: the order of fields, quotation marks, line breaks.
+
+    What they say stays the same, comments included.
+    """
+    from catalog import paths
+    from catalog.canonical import reformat
+    from catalog.text import counted
+
+    number, changes = reformat(paths.RECORDS, ids or (), write=not check)
+    for change in changes:
+        new, gone = change.lines
+        _print([f"{change.file}: +{new} −{gone}"])
+    verb = "would change" if check else "changed"
+    _print([f"{counted(len(changes), 'file')} {verb}, {number - len(changes)} in the canonical layout already"])
+    if check and changes:
+        _say("repro: 'repro fmt' brings them into the canonical layout")
+        raise typer.Exit(1)
+
+
+@app.command()
+def schema(
+    kind: Annotated[Kind, typer.Argument(help="Of which files; external: works outside the catalogue.")] = Kind.PAPER,
+    output: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", help="Write the schemas of all kinds to a folder; otherwise print the one."),
+    ] = None,
+) -> None:
+    """Print the JSON Schema of records, by which editors complete and check them.
+
+    In a folder of records of your own: repro schema --output papers/schema
+    """
+    from catalog import schema as schemas
+
+    if output is None:
+        typer.echo(schemas.text(kind), nl=False)
+        return
+    try:
+        output.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise CatalogError(f"{output} is no folder and cannot become one: {error.strerror or error}") from None
+    for each in Kind:
+        _write(output / f"{each}.json", schemas.text(each))
+
+
 # --- Verification ----------------------------------------------------------------------------------------------------
 
 _Jobs = Annotated[int | None, typer.Option(min=1, metavar="N", help="How many at a time; one a core if omitted.")]
@@ -984,13 +1083,8 @@ def _give(text: str, output: Path | None) -> None:
     """Print a text as it is, or write it to a file."""
     if output is None:
         typer.echo(text, nl=False)
-        return
-    from catalog.layout import write_atomically
-
-    try:
-        write_atomically(output, text)
-    except OSError as error:
-        raise CatalogError(f"{output} cannot be written: {error.strerror or error}") from None
+    else:
+        _write(output, text)
 
 
 def _one_paper(name: str, library: Library | None = None) -> Paper:
@@ -1064,6 +1158,16 @@ def _print(lines: Iterable[str]) -> None:
     """Print text; colour stays where a terminal shows it and nobody objects (https://no-color.org)."""
     for line in lines:
         typer.echo(line, color=False if os.environ.get("NO_COLOR") else None)
+
+
+def _write(file: Path, text: str) -> None:
+    """Write a file that somebody asked for, all of it or nothing."""
+    from catalog.layout import write_atomically
+
+    try:
+        write_atomically(file, text)
+    except OSError as error:
+        raise CatalogError(f"{file} cannot be written: {error.strerror or error}") from None
 
 
 def _print_json(data: object) -> None:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-__all__ = ["claims", "families", "names", "tiers", "topics", "variants"]
+__all__ = ["claims", "families", "files", "names", "tiers", "topics", "variants"]
 
 
 def _never_failing(complete: Callable[..., list[str]]) -> Callable[..., list[str]]:
@@ -40,6 +40,12 @@ def _data(path: Path) -> Any:
 @_never_failing
 def _papers() -> list[str]:
     return sorted(path.stem for path in paths.RECORDS.glob("*.yaml") if path.stem not in {"taxonomy", "families"})
+
+
+@_never_failing
+def files() -> list[str]:
+    """Names of all files of records, without .yaml."""
+    return sorted(path.stem for path in paths.RECORDS.rglob("*.yaml"))
 
 
 @_never_failing

@@ -25,6 +25,7 @@ __all__ = [
     "find_variant",
     "normal",
     "same",
+    "slug",
 ]
 
 Match = tuple[str, str]
@@ -94,6 +95,16 @@ def find_variant(paper: str, name: str) -> str:
         raise CatalogError(f"the module of {paper} holds no network")
     hint = f"there are {', '.join(offered)}"
     raise UnknownName(name, closest(name, offered), what=f"variant of {paper}", hint=hint)
+
+
+def slug(name: str) -> str:
+    """An id made from a name: ``MobileNetV1`` → mobilenet-v1, ``Dual Path Networks (DPN)`` → dual-path-networks."""
+    name = re.sub(r"\s*\([^()]*[A-Za-z][^()]*\)$", "", name) or name
+    name = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode()
+    words = re.findall(r"[a-z0-9]+", re.sub(r"(?<=[A-Za-z])(?=[Vv]\d+\b)", "-", name).lower())
+    while len("-".join(words)) > 64:
+        words.pop()
+    return "-".join(words) or "unnamed"
 
 
 def closest(name: str, names: Iterable[str], limit: int = SUGGESTIONS) -> list[str]:

@@ -11,6 +11,7 @@ import datetime
 import re
 from enum import StrEnum
 from typing import Annotated, Any, Literal, Self
+from urllib.parse import urlsplit
 
 from pydantic import (
     AfterValidator,
@@ -23,6 +24,7 @@ from pydantic import (
     StrictInt,
     StringConstraints,
     TypeAdapter,
+    WithJsonSchema,
     field_validator,
     model_serializer,
     model_validator,
@@ -71,6 +73,9 @@ TopicIdentifier = Annotated[
 Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)]
 
 
+_DATE = r"^(1[89]|20)\d\d(-(0[1-9]|1[0-2])(-(0[1-9]|[12]\d|3[01]))?)?$"
+
+
 def _day_exists(published: str) -> str:
     if len(published) == len("2016-10-07"):
         try:
@@ -84,13 +89,29 @@ def _day_exists(published: str) -> str:
 PublicationDate = Annotated[
     str,
     BeforeValidator(lambda value: value if isinstance(value, str) or value is None else str(value)),
-    StringConstraints(pattern=r"^(1[89]|20)\d\d(-(0[1-9]|1[0-2])(-(0[1-9]|[12]\d|3[01]))?)?$"),
+    StringConstraints(pattern=_DATE),
     AfterValidator(_day_exists),
+    WithJsonSchema(
+        {"anyOf": [{"type": "string", "pattern": _DATE}, {"type": "integer", "minimum": 1800, "maximum": 2099}]}
+    ),
 ]
 """A year, a month (``1998-11``) or a day (``2016-10-07``), as exactly as it is known."""
 
 
-Address = Annotated[str, StringConstraints(pattern=r"^https?://\S+$")]
+def _address_is_public(address: str) -> str:
+    parts = urlsplit(address)
+    if "." not in (parts.hostname or "").strip(".") or parts.username is not None:
+        raise ValueError(f"'{address[:80]}' names no server that everybody can reach, such as https://example.org/")
+    return address
+
+
+Address = Annotated[str, StringConstraints(pattern=r"^https?://\S+$"), AfterValidator(_address_is_public)]
+
+# Four digits behind the month until 2014, five since.
+_ARXIV = (
+    r"^((0[7-9]|1[0-4])(0[1-9]|1[0-2])\.\d{4}|(1[5-9]|[2-9]\d)(0[1-9]|1[0-2])\.\d{5}"
+    r"|[a-z-]+(\.[A-Z]{2})?/\d{2}(0[1-9]|1[0-2])\d{3})$"
+)
 
 
 class Record(BaseModel):
@@ -184,6 +205,8 @@ class Deviation(Record):
 class Comparator(Record):
     """What a measured value must be. Exactly one comparison; over a series it must hold for every member."""
 
+    model_config = ConfigDict(json_schema_extra={"minProperties": 1, "maxProperties": 1})
+
     equals: Number | list[Number] | None = None
     within: tuple[Number, Number] | None = Field(None, description="[value, largest absolute difference]")
     between: tuple[Number, Number] | None = Field(None, description="[smallest, largest], both allowed")
@@ -245,6 +268,22 @@ class Measure(Record):
     @model_serializer
     def _to_yaml(self) -> dict[str, str]:
         return {self.quantity: self.convention}
+
+    @classmethod
+    def __get_pydantic_json_schema__(cls, schema: Any, handler: Any) -> dict[str, Any]:
+        """As it stands in YAML, for editors."""
+        conventions = {
+            name: {"enum": list(quantity.conventions), "description": quantity.meaning}
+            for name, quantity in MEASURES.items()
+        }
+        with_convention = {
+            "type": "object",
+            "properties": conventions,
+            "additionalProperties": False,
+            "minProperties": 1,
+            "maxProperties": 1,
+        }
+        return {"anyOf": [{"enum": list(MEASURES)}, with_convention]}
 
 
 class Subject(Record):
@@ -425,7 +464,7 @@ class KnownSurvivor(Record):
 class Links(Record):
     """Identifiers and addresses of a work."""
 
-    arxiv: Annotated[str, StringConstraints(pattern=r"^(\d{4}\.\d{4,5}|[a-z-]+(\.[A-Z]{2})?/\d{7})$")] | None = None
+    arxiv: Annotated[str, StringConstraints(pattern=_ARXIV)] | None = None
     doi: Annotated[str, StringConstraints(pattern=r"^10\.\d{4,9}/\S+$")] | None = None
     url: Address | None = Field(default=None, description="landing page")
     pdf: Address | None = None
@@ -454,6 +493,11 @@ class Work(Record):
         for author in authors:
             if len(author) > 80 or (re.search(r"[.!?] [A-Z].*[.!?]", author) and len(author.split()) > 8):
                 raise ValueError(f"'{author[:60]}…' is no name; one author an entry")
+            if re.search(r"\bet al\b|\bothers\b|;| and |,(?! (Jr|Sr)\.?$)", author):
+                raise ValueError(f"'{author[:60]}' is no single name; write every author as an entry, given name first")
+        if len(set(authors)) != len(authors):
+            twice = next(author for number, author in enumerate(authors) if author in authors[:number])
+            raise ValueError(f"'{twice[:60]}' is there twice")
         return authors
 
 
@@ -487,6 +531,19 @@ class Paper(Work):
                 raise ValueError(f"two claims are called '{claim.id}'")
             seen.add(claim.id)
         return claims
+
+    @field_validator("summary")
+    @classmethod
+    def _summary_is_ours(cls, summary: str) -> str:
+        # Abstracts are written by "us"; a summary looks at the paper from outside.
+        if found := re.search(r"\b([Ww]e|[Oo]urs?|us|[Ii]n this (paper|work))\b", summary):
+            raise ValueError(
+                f"says '{found[0]}', as an abstract does; say in words of our own what the paper does, in two to four "
+                "sentences. Abstracts are not stored"
+            )
+        if (words := len(summary.split())) > 150:
+            raise ValueError(f"has {words} words, as many as an abstract; two to four sentences of our own are enough")
+        return summary
 
 
 class Topic(Record):

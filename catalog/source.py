@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
     from pathlib import Path
 
-__all__ = ["Document", "File", "Place", "SourceError", "files", "human", "parse", "plain_value", "printable"]
+__all__ = ["Document", "File", "Place", "SourceError", "files", "human", "kind_of", "parse", "plain_value", "printable"]
 
 LARGEST = 2 * 1024 * 1024
 """Bytes that a file may have; the largest record is a few dozen kilobytes."""
@@ -113,6 +113,13 @@ def human(place: Place) -> str:
     return "".join(steps).removeprefix(".")
 
 
+def kind_of(path: Path) -> str:
+    """What a file of a folder of records holds, by its name: ``paper``, ``external``, ``taxonomy`` or ``families``."""
+    if path.parent.name == "external":
+        return "external"
+    return path.stem if path.stem in {"taxonomy", "families"} else "paper"
+
+
 def files(folder: Path) -> Iterator[File]:
     """Every YAML file of a folder of records, in order, whether or not it can be read.
 
@@ -124,7 +131,7 @@ def files(folder: Path) -> Iterator[File]:
     shown = folder.resolve().name
     for subfolder, entry in record_files(folder):
         stem, extension = os.path.splitext(entry.name)
-        kind = "external" if subfolder else stem if stem in {"taxonomy", "families"} else "paper"
+        kind = kind_of(folder / subfolder / entry.name)
         name = printable("/".join(filter(None, (shown, subfolder, entry.name))), longest=1000)
         if extension != ".yaml":
             yield File(name, stem, kind, error=f"does not end in .yaml; name it '{printable(stem)}.yaml'")

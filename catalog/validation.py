@@ -31,6 +31,9 @@ if TYPE_CHECKING:
 
 __all__ = ["Checked", "Families", "Taxonomy", "check"]
 
+BLANK = "FILL IN"
+"""How a text begins that somebody still has to write; :mod:`catalog.new` puts such into new files."""
+
 MOST_PROBLEMS = 50
 """Problems that are reported of one file; nobody reads more before mending the first."""
 
@@ -84,7 +87,10 @@ class _Entry(Generic[R]):
         self.problems.append(Problem(self.file.name, self.document.line(place), human(place), message))
 
     def texts(self, *pattern: str) -> Iterator[tuple[Place, str]]:
-        """Each text of the file whose place has this pattern, in which ``*`` stands for any entry of a list."""
+        """Each text of the file whose place has this pattern, in which ``*`` stands for any entry of a list.
+
+        Blanks are passed over: nothing is wrong with them but that they are there.
+        """
         places: list[tuple[Place, Any]] = [] if self.data is None else [((), self.data)]
         for step in pattern:
             if step == "*":
@@ -100,7 +106,7 @@ class _Entry(Generic[R]):
                     for place, value in places
                     if isinstance(value, dict) and step in value
                 ]
-        return ((place, value) for place, value in places if isinstance(value, str))
+        return ((place, value) for place, value in places if isinstance(value, str) and not value.startswith(BLANK))
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,6 +154,8 @@ def check(folder: Path, files: Iterable[File], known: Mapping[str, dict[str, Any
     _check_references(works, taxonomy, families)
     _check_names(works, families)
     _check_descent(papers, works)
+    _check_dates(works)
+    _check_links(works)
     if folder.resolve() == paths.RECORDS:
         for paper in papers:
             if paper.file.name not in known:
@@ -183,14 +191,31 @@ def _read(file: File, model: type[R]) -> _Entry[R]:
         entry.problems.append(Problem(file.name, error.line, human(error.place), error.message))
         return entry
     entry.data = document.data
+    blanks = dict(_blanks(document.data, ()))
+    for place, text in blanks.items():
+        entry.complain(place, _still_blank(text))
     try:
         model.model_validate(document.data)
         entry.valid = True
     except ValidationError as error:
         explained, entry.unsaid = explain(error, model, document, MOST_PROBLEMS)
         for place, message in explained:
-            entry.complain(place, message)
+            if not any(blank[: len(place)] == place for blank in blanks):  # nor what holds one
+                entry.complain(place, message)
     return entry
+
+
+def _blanks(value: Any, place: Place) -> Iterator[tuple[Place, str]]:
+    if isinstance(value, str) and value.startswith(BLANK):
+        yield place, value
+    elif isinstance(value, dict | list):
+        for step, inner in value.items() if isinstance(value, dict) else enumerate(value):
+            yield from _blanks(inner, (*place, step))
+
+
+def _still_blank(text: str) -> str:
+    wanted = text.removeprefix(BLANK).strip(": \"'")
+    return f"is still blank: {printable(wanted, 120)}" if wanted else "is still blank"
 
 
 def _check_ids(works: list[_Entry[Any]], taxonomy: _Entry[Any] | None, families: _Entry[Any] | None) -> None:
@@ -293,9 +318,59 @@ def _check_names(works: list[_Entry[Any]], families: _Entry[Any] | None) -> None
                 note(work, work.file.name, what, identifier(text) or text, place, text)
 
 
+def _check_dates(works: list[_Entry[Any]]) -> None:
+    """Nothing appears after its preprint, and nobody speaks of a paper before there is one."""
+    published = _dates(works)
+    for work in works:
+        if not work.valid or work.data is None:
+            continue
+        date, number = published[work.file.stem], work.data.get("links", {}).get("arxiv")
+        if number is not None and _later(date, month := _month(number)):
+            work.complain(
+                ("published",),
+                f"arXiv number {number} is of {month}, before {date}; published is the day on which it first appeared",
+            )
+        for place, source in work.texts("comments", "*", "source"):
+            if source == work.file.stem:
+                work.complain(place, "is the paper itself; comments are what others say")
+            # Only the year: papers say things in later editions too, and the first of these is dated.
+            elif source in published and _later(date[:4], published[source]):
+                work.complain(
+                    place,
+                    f"'{source}' ({published[source]}) is older than this paper ({date}), so it says nothing of it; "
+                    "correct the source or a date",
+                )
+
+
+def _dates(works: list[_Entry[Any]]) -> dict[str, str]:
+    return {work.file.stem: str(work.data["published"]) for work in works if work.valid and work.data}
+
+
+def _month(arxiv: str) -> str:
+    """The month that an arXiv number names: ``2016-10`` of ``1610.02357``, ``1998-11`` of ``hep-th/9811001``."""
+    digits = arxiv.rpartition("/")[2]
+    return f"{'19' if '/' in arxiv and digits[0] == '9' else '20'}{digits[:2]}-{digits[2:4]}"
+
+
+def _later(date: str, other: str) -> bool:
+    """Whether a date is later than another, as far as both are known: of 2016 and 2016-10-07 only the year counts."""
+    digits = min(len(date), len(other))
+    return date[:digits] > other[:digits]
+
+
+def _check_links(works: list[_Entry[Any]]) -> None:
+    """What has a number is named by it: numbers stay, and two records of one paper are recognised by them."""
+    for work in works:
+        for name in ("url", "pdf"):
+            for place, address in work.texts("links", name):
+                kind, _, number = (identifier(address) or "").partition(":")
+                if kind in ("arxiv", "doi"):
+                    work.complain(place, f"is the address of a number; write it as {kind}: {number}")
+
+
 def _check_descent(papers: list[_Entry[Paper]], works: list[_Entry[Any]]) -> None:
     """Nothing builds on what came later, on itself, or twice on the same in the same way."""
-    published = {work.file.stem: str(work.data["published"]) for work in works if work.valid and work.data}
+    published = _dates(works)
     for paper in papers:
         if not paper.valid or paper.data is None:
             continue
@@ -312,9 +387,7 @@ def _check_descent(papers: list[_Entry[Paper]], works: list[_Entry[Any]]) -> Non
             other = published.get(ancestor)
             if other is None or ancestor == paper.file.stem:
                 continue
-            # What is known of both: of 2016 and 2016-10-07 only the year can be compared.
-            digits = min(len(date), len(other))
-            younger = other[:digits] > date[:digits]
+            younger = _later(other, date)
             if younger and younger_because is None:
                 paper.complain(
                     (*place, "paper"),
@@ -344,11 +417,17 @@ def _check_descent(papers: list[_Entry[Paper]], works: list[_Entry[Any]]) -> Non
 
 def _check_reproduction(paper: _Entry[Paper]) -> None:
     """What a record says of the paper's module and checks is true of them; they are read, not imported."""
+    name = paper.file.stem.replace("-", "_")
+    module, checks = f"reproductions/{name}.py", f"reproductions/checks/{name}.py"
+    for shown in (module, checks):
+        file = paths.REPRODUCTIONS.parent / shown
+        lines = file.read_text("utf-8", errors="replace").splitlines() if file.is_file() else []
+        for line, text in enumerate(lines, 1):
+            if BLANK in text:
+                paper.problems.append(Problem(shown, line, "", _still_blank(text[text.index(BLANK) :])))
     record = paper.record
     if record is None:
         return
-    name = paper.file.stem.replace("-", "_")
-    module, checks = f"reproductions/{name}.py", f"reproductions/checks/{name}.py"
     there = (paths.REPRODUCTIONS / f"{name}.py").is_file()
     if not there:
         if record.reproduction is not None:

@@ -27,7 +27,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
-from catalog import paths, text
+from catalog import paths, schema, text
 from catalog.conventions import MEASURES
 from catalog.errors import CatalogError
 from catalog.graph import Lineage, lineage
@@ -384,6 +384,8 @@ def _files(library: Library) -> dict[str, bytes]:
             subject=subject, to=partial(_relative, file), link=partial(_link_from, file)
         )
         files[file] = (_front_matter(subject) + page.strip() + "\n").encode()
+    for kind in schema.Kind:
+        files[f"{schema.FOLDER}/{kind}.json"] = schema.text(kind).encode()
     for folder in ("pages", "assets"):
         root = paths.SITE / folder
         for path in sorted(root.rglob("*")):

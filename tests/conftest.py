@@ -9,10 +9,13 @@ from typing import TYPE_CHECKING
 import pytest
 
 from catalog import Library, LibraryError
+from tests.loopback import Server, serving
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
+
+    from catalog.fetch import Web
 
 SMALL = {
     "taxonomy.yaml": """
@@ -170,6 +173,21 @@ def _cache_of_nobody(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]
 def library() -> Library:
     """The project's own records."""
     return Library.load()
+
+
+@pytest.fixture
+def server() -> Iterator[Server]:
+    """A server on this machine, in place of public ones."""
+    with serving() as started:
+        yield started
+
+
+@pytest.fixture
+def web(server: Server, tmp_path: Path) -> Web:
+    """Asks that server, without waiting."""
+    from catalog.fetch import Web
+
+    return Web(cache=tmp_path / "web", pause=0, timeout=(1, 1), longest=2, trusted=server.trusted)
 
 
 @pytest.fixture

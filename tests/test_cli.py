@@ -22,6 +22,7 @@ from catalog.graph import common, lineage, path
 from catalog.names import UnknownName
 from catalog.questions import EXAMPLES
 from catalog.records import Comparator, Paper, Status
+from catalog.schema import Kind
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -511,6 +512,40 @@ def test_questions_of_broken_records_show_the_problems(records: Records, monkeyp
     message = complaint("lineage", "inception")
     assert records.problems()[0] in message.splitlines()
     assert "repro: " in message.splitlines()[-1]
+
+
+# --- Extending -------------------------------------------------------------------------------------------------------
+
+
+def test_fmt_says_what_it_changes(records: Records, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(paths, "RECORDS", records.folder)
+    records.change("resnet.yaml", "name: ResNet", "name:   'ResNet'")
+    path = records.folder / "resnet.yaml"
+    text = path.read_text()
+    checked = repro("fmt", "--check", "resnet", "mobilenet-v1", status=1)
+    assert checked.stdout == "papers/resnet.yaml: +1 −1\n1 file would change, 1 in the canonical layout already\n"
+    assert "'repro fmt'" in checked.stderr
+    assert path.read_text() == text
+    assert repro("fmt", "resnet").stdout.endswith("1 file changed, 0 in the canonical layout already\n")
+    assert path.read_text() != text
+    assert repro("fmt", "--check", "resnet").stdout == "no file would change, 1 in the canonical layout already\n"
+    assert "did you mean 'resnet'?" in complaint("fmt", "resnt")
+
+
+def test_fmt_of_what_is_no_yaml(records: Records, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(paths, "RECORDS", records.folder)
+    records.write("resnet.yaml", "id: [\n")
+    assert complaint("fmt").startswith("papers/resnet.yaml:1: is not YAML: ")
+
+
+def test_schemas_are_printed_and_written(tmp_path: Path) -> None:
+    assert json.loads(repro("schema").stdout)["description"] == "A paper of the catalogue."
+    folder = tmp_path / "my" / "schema"
+    repro("schema", "--output", str(folder))
+    for kind in Kind:
+        assert (folder / f"{kind}.json").read_text() == repro("schema", kind).stdout
+    assert "is no folder" in complaint("schema", "--output", str(folder / "paper.json"))
+    assert "papr" in complaint("schema", "papr")
 
 
 # --- Verification ----------------------------------------------------------------------------------------------------

@@ -299,23 +299,6 @@ def test_curated_names_are_used(tmp_path: Path, capsys: pytest.CaptureFixture[st
     assert comment["source"] == "erfnet"
 
 
-@pytest.mark.parametrize(
-    ("name", "expected"),
-    [
-        ("MobileNetV1", "mobilenet-v1"),
-        ("ESPNetv2", "espnet-v2"),
-        ("Dual Path Networks (DPN)", "dual-path-networks"),
-        ("Schmidhübér & Söhne", "schmidhuber-sohne"),
-        ("ResNet-RS", "resnet-rs"),
-        ("(2018, X)", "2018-x"),
-        ("…", "unnamed"),
-        ("word " * 30, "word" + "-word" * 12),
-    ],
-)
-def test_a_name_makes_an_id(name: str, expected: str) -> None:
-    assert tool.slug(name) == expected
-
-
 def test_line_ends_and_byte_order_marks_make_no_difference(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "a").mkdir()
     (tmp_path / "b").mkdir()

@@ -286,6 +286,66 @@ SLIPS = r"""
 + peer: timm
 > claims[0].peer: expected fields (library, model, options, set), not 'timm'
 
+- authors: [François Chollet]
++ authors: [François Chollet et al.]
+> authors: 'François Chollet et al.' is no single name; write every author as an entry, given name first
+
+- authors: [François Chollet]
++ authors: [François Chollet and Google]
+> authors: 'François Chollet and Google' is no single name
+
+- authors: [François Chollet]
++ authors: ["Chollet, François"]
+> authors: 'Chollet, François' is no single name
+
+- authors: [François Chollet]
++ authors: [François Chollet, François Chollet]
+> authors: 'François Chollet' is there twice
+
+- summary: Depthwise separable convolutions.
++ summary: Here we propose separable convolutions.
+> summary: says 'we', as an abstract does; say in words of our own what the paper does
+
+- summary: Depthwise separable convolutions.
++ summary: Our networks are small.
+> summary: says 'Our', as an abstract does
+
+- arxiv: "1610.02357"
++ arxiv: "1613.02357"
+> links.arxiv: '1613.02357' is no arXiv number
+
+- arxiv: "1610.02357"
++ arxiv: "1610.2357"
+> links.arxiv: '1610.2357' is no arXiv number
+
+- arxiv: "1610.02357"
++ url: https://arxiv.org/abs/1610.02357v2
+> links.url: is the address of a number; write it as arxiv: 1610.02357
+
+- arxiv: "1610.02357"
++ pdf: https://doi.org/10.1109/cvpr.2017.195
+> links.pdf: is the address of a number; write it as doi: 10.1109/cvpr.2017.195
+
+- arxiv: "1610.02357"
++ url: http://localhost/xception
+> links.url: 'http://localhost/xception' names no server that everybody can reach
+
+- arxiv: "1610.02357"
++ url: https://me:secret@example.org/
+> links.url: 'https://me:secret@example.org/' names no server that everybody can reach
+
+- published: 2016-10-07
++ published: 2016-11-01
+> published: arXiv number 1610.02357 is of 2016-10, before 2016-11-01; published is the day on which it first appeared
+
+- source: mobilenet-v1
++ source: xception
+> comments[0].source: is the paper itself; comments are what others say
+
+- source: mobilenet-v1
++ source: inception-v3
+> comments[0].source: 'inception-v3' (2015-12-02) is older than this paper (2016-10-07), so it says nothing of it
+
 === mobilenet-v1.yaml
 
 - published: 2017-04
@@ -363,6 +423,27 @@ def test_every_slip_is_named_with_file_and_line(records: Records, name: str, old
         assert where.startswith(f"papers/{name}:")
 
 
+def test_a_summary_is_no_abstract_without_a_speaker_either(records: Records) -> None:
+    records.change("xception.yaml", "summary: Depthwise separable convolutions.", f"summary: {'Large. ' * 151}")
+    assert records.problems() == [
+        "papers/xception.yaml:10: summary: has 151 words, as many as an abstract; two to four sentences of our own are "
+        "enough"
+    ]
+
+
+def test_numbers_of_arxiv_as_they_were_before_2007(records: Records) -> None:
+    records.change("xception.yaml", 'arxiv: "1610.02357"', "arxiv: cs.CV/9811001")
+    records.change("xception.yaml", "published: 2016-10-07", "published: 1998-12")
+    assert any("cs.CV/9811001 is of 1998-11, before 1998-12" in problem for problem in records.problems())
+
+
+def test_a_date_is_compared_with_a_number_as_far_as_it_is_known(records: Records) -> None:
+    records.change("mobilenet-v1.yaml", "taxonomy:", 'links: {arxiv: "1704.04861"}\ntaxonomy:')
+    assert records.problems() == []
+    records.change("mobilenet-v1.yaml", "published: 2017-04", "published: 2017")
+    assert records.problems() == []
+
+
 def test_the_problem_of_the_documentation(records: Records) -> None:
     records.change("xception.yaml", "paper: inception-v3", "paper: inceptionv3")
     assert records.problems() == [
@@ -437,6 +518,7 @@ def test_dates_are_compared_as_far_as_both_are_known(records: Records, published
 
 def test_circles(records: Records) -> None:
     records.change("resnet.yaml", "published: 2015-12-10", "published: 2016-10-07")
+    records.change("resnet.yaml", "1512.03385", "1610.03385")
     records.change(
         "resnet.yaml", "summary: Shortcuts.", "summary: x\nbuilds_on: [{paper: xception, relation: extends, what: x}]"
     )

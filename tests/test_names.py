@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from catalog.names import AmbiguousName, UnknownName, closest, find_authors, find_topic, normal, same
+from catalog.names import AmbiguousName, UnknownName, closest, find_authors, find_topic, normal, same, slug
 from catalog.outline import identifier
 from catalog.records import Family, Paper
 
@@ -256,3 +256,20 @@ def test_authors_who_are_not_there(name: str, suggestions: tuple[str, ...]) -> N
 def test_of_a_topic_that_is_like_none_the_top_ones_are_named(small: Library) -> None:
     with pytest.raises(UnknownName, match=r"no topic is called 'zzz'; there are kernels, inception, residual$"):
         find_topic("zzz", small.topic_names.values())
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("MobileNetV1", "mobilenet-v1"),
+        ("ESPNetv2", "espnet-v2"),
+        ("Dual Path Networks (DPN)", "dual-path-networks"),
+        ("Schmidhübér & Söhne", "schmidhuber-sohne"),
+        ("ResNet-RS", "resnet-rs"),
+        ("(2018, X)", "2018-x"),
+        ("…", "unnamed"),
+        ("word " * 30, "word" + "-word" * 12),
+    ],
+)
+def test_a_name_makes_an_id(name: str, expected: str) -> None:
+    assert slug(name) == expected

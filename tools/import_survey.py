@@ -41,7 +41,6 @@ import contextlib
 import datetime
 import re
 import sys
-import unicodedata
 from collections import defaultdict
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -51,7 +50,9 @@ import yaml
 from rapidfuzz import fuzz
 
 from catalog.layout import dump, insert, write_atomically
+from catalog.names import slug
 from catalog.records import ExternalWork, Paper
+from catalog.schema import reference
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -313,16 +314,6 @@ def _date(value: str) -> str | None:
     return None
 
 
-def slug(name: str) -> str:
-    """An id made from a name: ``MobileNetV1`` → mobilenet-v1, ``Dual Path Networks (DPN)`` → dual-path-networks."""
-    name = re.sub(r"\s*\([^()]*[A-Za-z][^()]*\)$", "", name) or name
-    name = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode()
-    words = re.findall(r"[a-z0-9]+", re.sub(r"(?<=[A-Za-z])(?=[Vv]\d+\b)", "-", name).lower())
-    while len("-".join(words)) > 64:
-        words.pop()
-    return "-".join(words) or "unnamed"
-
-
 # --- What the catalogue has ------------------------------------------------------------------------------------------
 
 
@@ -514,8 +505,8 @@ class Import:
         if self.survey.announced and self.survey.announced[1] != len(self._entries):
             line, number = self.survey.announced
             self.survey.leave_over(line, f"announces {number} papers, and there are {len(self._entries)}")
-        for reference in self.survey.references:
-            self._place(reference)
+        for line in self.survey.references:
+            self._place(line)
         for id_, entries in self._entries.items():
             self._comments[id_] = list(self._resolved(comment for entry in entries for comment in entry.comments))
         quotations = [list(self._resolved(heading.comments)) for heading in self.survey.headings]
@@ -682,7 +673,8 @@ class Import:
 
 
 def _new_file(path: Path, record: dict[str, Any]) -> File:
-    return File(path, None, record, dump(record))
+    heading = reference(path)
+    return File(path, None, record, (f"{heading}\n" if heading else "") + dump(record))
 
 
 def _records(file: File, data: Mapping[str, Any], name: str) -> list[Any]:
