@@ -211,6 +211,12 @@ def test_the_first_date_counts_as_exactly_as_it_is_known(three: Sources, server:
     assert three.find(DOI).published == "2016-03-09"
 
 
+@pytest.mark.parametrize(("date", "known"), [("2012-01-01", "2012"), ("2012-01-02", "2012-01-02"), (None, "2022")])
+def test_the_first_of_january_is_a_year(three: Sources, server: Server, date: str | None, known: str) -> None:
+    server.says(f"/openalex/doi:{DOI}", openalex(publication_date=date, locations=[]))
+    assert three.find(DOI).published == known
+
+
 def test_a_group_is_an_author_too(three: Sources, server: Server) -> None:
     authors = [{"name": "The Team"}, {"given": "Sammy", "family": "Davis", "suffix": "Jr."}, {"family": "Plato"}]
     server.says(QUOTED, crossref(author=authors))
