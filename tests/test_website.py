@@ -327,7 +327,7 @@ def test_pages_of_earlier_builds_are_removed(records: Records, tmp_path: Path) -
     docs = tmp_path / "build" / "docs"
     gone = [docs / "papers/mobilenet-v1/index.md", site / "papers/mobilenet-v1/index.html"]
     assert all(path.is_file() for path in gone)
-    records.change("xception.yaml", "{source: mobilenet-v1,", "{source: resnet,")
+    records.change("xception.yaml", "comments:\n  - {source: mobilenet-v1,", "comments: []\n# {source: mobilenet-v1,")
     (records.folder / "mobilenet-v1.yaml").unlink()
     build(records.load(), tmp_path / "build")
     assert not any(path.exists() for path in gone)
