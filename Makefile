@@ -58,6 +58,7 @@ site: $(VENV)/demo.stamp
 
 bench: $(VENV)/bench.stamp
 	$(BIN)/python tools/bench/lineage.py
+	$(BIN)/python tools/bench/catalogue.py
 	$(BIN)/python tools/bench/verify.py
 	$(BIN)/python tools/bench/models.py
 

@@ -8,6 +8,7 @@ that needs it, so that questions are answered at once.
 from __future__ import annotations
 
 import copy
+import gc
 import json
 import os
 import sys
@@ -62,6 +63,14 @@ class _Commands(TyperGroup):
             raise typer.Exit(0) from None
 
 
+class _Command(TyperCommand):
+    """A command; from its beginning on, garbage is collected (see :func:`main`)."""
+
+    def invoke(self, ctx: Any) -> Any:
+        gc.enable()
+        return super().invoke(ctx)
+
+
 app = typer.Typer(
     cls=_Commands,
     no_args_is_help=True,
@@ -78,6 +87,11 @@ def main() -> None:
     for stream in (sys.stdout, sys.stderr):
         # A terminal that cannot show "└─" shows "??" instead of a traceback.
         stream.reconfigure(errors="replace")  # type: ignore[union-attr]
+    # Until a command begins there is no garbage, only imports, and looking through them again and again takes time.
+    gc.disable()
+    for command in (*app.registered_commands, *site.registered_commands):
+        if not issubclass(command.cls or TyperCommand, _Command):
+            command.cls = _Command
     _narrowed(app, sys.argv[1:2])(prog_name="repro")
 
 
@@ -656,7 +670,7 @@ def schema(
 _Jobs = Annotated[int | None, typer.Option(min=1, metavar="N", help="How many at a time; one a core if omitted.")]
 
 
-class _WithRevision(TyperCommand):
+class _WithRevision(_Command):
     """A command whose --changed may stand alone."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:

@@ -475,6 +475,25 @@ def test_a_usage_error_ends_with_status_2(arguments: list[str]) -> None:
     assert "Usage: repro" in complaint(*arguments)
 
 
+def test_garbage_is_collected_while_a_command_runs() -> None:
+    code = (
+        "import gc; from catalog import cli; cli._print_json = lambda data: print(gc.isenabled()); "
+        "print(gc.isenabled()); cli.main()"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, "lineage", "lenet", "--json"], capture_output=True, text=True, check=True
+    )
+    assert done.stdout.split() == ["True", "True"]
+
+
+@pytest.mark.parametrize("arguments", [["lineage", "--help"], ["site", "build", "--help"], ["lineag"]])
+def test_the_program_is_the_same_as_the_app(arguments: list[str]) -> None:
+    """It makes only the command that is asked for, which nobody is to notice."""
+    whole = CliRunner().invoke(cli.app, arguments, prog_name="repro")
+    done = subprocess.run([*REPRO, *arguments], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (whole.exit_code, whole.stdout, whole.stderr)
+
+
 def test_version_and_help() -> None:
     assert re.fullmatch(r"repro \d+\.\d+\.\d+\n", repro("--version").stdout)
     for command in ("lineage", "path", "common", "diff", "ask", "show", "list", "validate", "verify", "site"):
