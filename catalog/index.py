@@ -255,8 +255,7 @@ class _Change:
         checked = check(contents.folder, contents.files, known)
         self.problems = checked.problems
         self._sound = [(file, data) for file, data in checked.sound if file.name not in known]
-        sound = {file.name for file, _ in checked.sound}
-        self._gone = [name for name in before if name not in known or name not in sound]
+        self._gone = [name for name in before if name not in known]
 
     def __bool__(self) -> bool:
         """Whether it is worth being written: it makes the index valid, or spares others some reading."""

@@ -174,8 +174,10 @@ def test_what_is_sound_among_invalid_records_is_remembered(records: Records, fol
     problems = records.problems()
     assert len(problems) == 1
     read.clear()
+    written = only(folder.glob("*.sqlite")).stat()
     assert records.problems() == problems, "an index that is not valid answers nothing"
     assert read == ["xception"]
+    assert only(folder.glob("*.sqlite")).stat() == written, "there is nothing new in it"
     records.change("xception.yaml", "{paper: resnut, relation", "{paper: resnet, relation")
     assert "xception" in records.load()
 
