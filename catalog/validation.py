@@ -324,7 +324,7 @@ def _check_dates(works: list[_Entry[Any]]) -> None:
     for work in works:
         if not work.valid or work.data is None:
             continue
-        date, number = published[work.file.stem], work.data.get("links", {}).get("arxiv")
+        date, number = published[work.file.stem], (work.data.get("links") or {}).get("arxiv")
         if number is not None and _later(date, month := _month(number)):
             work.complain(
                 ("published",),
