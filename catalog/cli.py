@@ -204,6 +204,31 @@ def ask(
 
 
 @app.command()
+def search(
+    words: Annotated[
+        list[str], typer.Argument(help="For example: depthwise separable. The last word may be the beginning of one.")
+    ],
+    limit: Annotated[int, typer.Option(min=1, metavar="N", help="Largest number of results.")] = 10,
+    as_json: _Json = False,
+) -> None:
+    """Search names, titles, authors, summaries, comments and claims for words.
+
+    What holds all of them is listed, the best first, with the place where they are. Case, accents, endings and
+    punctuation make no difference.
+    """
+    from catalog.search import search as look_up
+    from catalog.show import nothing_found, search_view
+
+    found = look_up(_library(), " ".join(words), limit)
+    if as_json:
+        _print_json(found.as_dict())
+    else:
+        _print(search_view(found, _width()))
+        for line in () if found.count else nothing_found(found):
+            _say(line)
+
+
+@app.command()
 def show(
     name: Annotated[
         str,
@@ -243,17 +268,11 @@ def list_papers(
     from catalog.names import find_topic
 
     library = _library()
-    papers = library.papers if topic is None else library.papers_on(find_topic(topic, library.topic_names.values()))
-    if family is not None:
-        members = {paper.id for paper in library.members(library.names.find(family)[1])}
-        papers = tuple(paper for paper in papers if paper.id in members)
-    chosen = sorted(
-        (
-            paper
-            for paper in papers
-            if (since is None or paper.year >= since) and (before is None or paper.year < before)
-        ),
-        key=lambda paper: (paper.published, paper.id),
+    chosen = library.select(
+        topic=None if topic is None else find_topic(topic, library.topic_names.values()),
+        family=None if family is None else library.names.find(family)[1],
+        since=0 if since is None else since,
+        before=9999 if before is None else before,
     )
     if as_json:
         from catalog.show import in_brief
@@ -359,11 +378,11 @@ def validate(
         _print([f"{counted(len(error.problems), 'problem')} in {counted(files, 'file')}"])
         raise typer.Exit(2) from None
     counts = (
-        counted(len(library.papers), "paper"),
-        counted(sum(len(paper.claims) for paper in library.papers), "claim"),
-        counted(len(library.external), "work outside the catalogue", "works outside the catalogue"),
-        counted(len(library.topics), "topic"),
-        counted(len(library.families), "family", "families"),
+        counted(len(library), "paper"),
+        counted(library.claims, "claim"),
+        counted(len(library.outlines) - len(library), "work outside the catalogue", "works outside the catalogue"),
+        counted(len(library.topic_names), "topic"),
+        counted(len(library.family_names), "family", "families"),
     )
     _print([f"{', '.join(counts)}: no problem"])
     if folder is None:

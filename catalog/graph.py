@@ -97,7 +97,7 @@ def lineage(
         UnknownName: nothing is called so.
     """
     starts = tuple(dict.fromkeys(work for name in of for work in library.ids(name)))
-    edges = _edges(library, ancestors=ancestors)
+    edges = _Edges(library, ancestors=ancestors)
 
     def age(work: str) -> tuple[str, str]:
         return library.outlines[work].published, work
@@ -150,14 +150,20 @@ def lineage(
     return Lineage(starts, "ancestors" if ancestors else "descendants", tuple(_in_order(steps.values())))
 
 
-def _edges(library: Library, *, ancestors: bool) -> dict[str, list[tuple[str, Edge]]]:
-    """From each work to those that build on it, or on which it builds."""
-    edges: dict[str, list[tuple[str, Edge]]] = {work: [] for work in library.outlines}
-    for work, outline in library.outlines.items():
-        for edge in outline.builds_on:
-            here, there = (work, edge.paper) if ancestors else (edge.paper, work)
-            edges[here].append((there, edge))
-    return edges
+class _Edges(dict[str, list[tuple[str, "Edge"]]]):
+    """From each work to those that build on it, or on which it builds; looked up when they are asked for."""
+
+    def __init__(self, library: Library, *, ancestors: bool) -> None:
+        super().__init__()
+        self._library, self._ancestors = library, ancestors
+
+    def __missing__(self, work: str) -> list[tuple[str, Edge]]:
+        if self._ancestors:
+            found = [(edge.paper, edge) for edge in self._library.outlines[work].builds_on]
+        else:
+            found = [(outline.id, edge) for outline, edge in self._library.led_to(work)]
+        self[work] = found
+        return found
 
 
 def _distances(starts: Iterable[str], neighbours: Callable[[str], Iterable[str]]) -> dict[str, int]:

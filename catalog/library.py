@@ -3,53 +3,61 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path
-from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from catalog import cache, paths
-from catalog.errors import LibraryError, Problem
-from catalog.names import Index, UnknownName, closest
-from catalog.outline import Named, Outline
-from catalog.source import File, files
+from catalog import index, paths
+from catalog.errors import LibraryError
+from catalog.names import Names, UnknownName, closest
+from catalog.outline import Edge, Named, Outline
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator
 
     from catalog.records import ExternalWork, Family, Paper, Record, Topic
-    from catalog.validation import Checked
 
     R = TypeVar("R", bound=Record)
 
 __all__ = ["Library", "LibraryError"]
 
 
+class _Outlines(Mapping[str, Outline]):
+    """The outlines of works by id; each is read when it is asked for, all at once where somebody goes through them."""
+
+    def __init__(self, found: index.Index) -> None:
+        self._index = found
+        self._read: dict[str, Outline] = {}
+        self._is_complete = False
+
+    def __getitem__(self, work: str) -> Outline:
+        if work not in self._read and not self._is_complete and (outline := self._index.work(work)) is not None:
+            self._read[work] = outline
+        return self._read[work]
+
+    def __iter__(self) -> Iterator[str]:
+        if not self._is_complete:
+            self._read, self._is_complete = {outline.id: outline for outline in self._index.works()}, True
+        return iter(self._read)
+
+    def __len__(self) -> int:
+        return self._index.count(*index.WORKS)
+
+
 class Library:
     """A valid folder of records.
 
-    Names, dates and lineage are at hand at once (`outlines`); a record as a whole is read when it is first asked for.
+    Questions are answered from a compiled index (:mod:`catalog.index`), of which no more is read than they need.
     """
 
-    def __init__(
-        self,
-        folder: Path,
-        outlines: Sequence[Outline],
-        topics: Sequence[Named],
-        families: Sequence[Named],
-        texts: Sequence[bytes | memoryview],
-    ) -> None:
-        """Use :meth:`load`. The texts are the records of the outlines, topics and families as JSON, in this order."""
+    def __init__(self, folder: Path, found: index.Index) -> None:
+        """Use :meth:`load`."""
         self.folder = folder
-        self.outlines: Mapping[str, Outline] = MappingProxyType({outline.id: outline for outline in outlines})
+        self.index = found
+        """Where the answers come from."""
+        self.outlines: Mapping[str, Outline] = _Outlines(found)
         """Every paper and every work outside the catalogue, by id; the papers first."""
-        self.topic_names: Mapping[str, Named] = MappingProxyType({topic.id: topic for topic in topics})
-        """Every topic by id, in the order of the taxonomy."""
-        self.family_names: Mapping[str, Named] = MappingProxyType({family.id: family for family in families})
-        keys = [("work", outline.id) for outline in outlines]
-        keys += [("topic", topic.id) for topic in topics]
-        keys += [("family", family.id) for family in families]
-        self._texts = dict(zip(keys, texts, strict=True))
         self._records: dict[tuple[str, str], Any] = {}
 
     @classmethod
@@ -60,34 +68,17 @@ class Library:
             LibraryError: with everything that is wrong in the folder, file by file and line by line.
         """
         folder = paths.RECORDS if folder is None else Path(folder)
-        try:
-            found = list(files(folder))
-        except OSError as error:
-            what = "there is no such folder" if not folder.exists() else error.strerror or str(error)
-            raise LibraryError([Problem(str(folder), None, "", f"no records: {what}")]) from None
-        key = _key(folder, found)
-        if (remembered := cache.recall(folder, key)) is not None:
-            return cls._from_summary(folder, *remembered)
+        return cls(folder, index.load(folder))
 
-        from catalog.validation import check
+    @cached_property
+    def topic_names(self) -> Mapping[str, Named]:
+        """Every topic by id, in the order of the taxonomy."""
+        return {topic.id: topic for topic in self.index.named("topic")}
 
-        checked = check(folder, found)
-        if checked.problems:
-            raise LibraryError(checked.problems)
-        summary, texts = _summary(checked)
-        cache.remember(folder, key, summary, texts)
-        return cls._from_summary(folder, json.loads(json.dumps(summary)), texts)
-
-    @classmethod
-    def _from_summary(cls, folder: Path, summary: Any, texts: Sequence[bytes | memoryview]) -> Library:
-        works, topics, families = summary
-        return cls(
-            folder,
-            [Outline.from_json(work) for work in works],
-            [Named(key, name, tuple(aliases)) for key, name, aliases in topics],
-            [Named(key, name, tuple(aliases)) for key, name, aliases in families],
-            texts,
-        )
+    @cached_property
+    def family_names(self) -> Mapping[str, Named]:
+        """Every family by id, in the order of its file."""
+        return {family.id: family for family in self.index.named("family")}
 
     # --- Records -----------------------------------------------------------------------------------------------------
 
@@ -101,7 +92,7 @@ class Library:
         """Every work outside the catalogue, by id."""
         from catalog.records import ExternalWork
 
-        return tuple(self._record(ExternalWork, "work", work.id) for work in self.outlines.values() if work.external)
+        return tuple(self._record(ExternalWork, "external", work) for work in self.index.ids("external"))
 
     @cached_property
     def topics(self) -> tuple[Topic, ...]:
@@ -123,13 +114,19 @@ class Library:
 
         if paper not in self:
             raise self._unknown(paper, "paper", self._paper_ids)
-        return self._record(Paper, "work", paper)
+        return self._record(Paper, "paper", paper)
 
     def __contains__(self, paper: object) -> bool:
         return isinstance(paper, str) and paper in self.outlines and not self.outlines[paper].external
 
     def __len__(self) -> int:
-        return len(self._paper_ids)
+        return self.index.count("paper")
+
+    @property
+    def claims(self) -> int:
+        """How many claims the papers make together."""
+        ((claims,),) = self.index.rows("SELECT coalesce(sum(claims), 0) FROM things")
+        return int(claims)
 
     def __iter__(self) -> Iterator[Paper]:
         return iter(self.papers)
@@ -139,28 +136,34 @@ class Library:
         from catalog.records import ExternalWork
 
         if work in self.outlines and self.outlines[work].external:
-            return self._record(ExternalWork, "work", work)
+            return self._record(ExternalWork, "external", work)
         return self[work]
 
     def topic(self, topic: str) -> Topic:
         """The topic of an id such as ``kernels/dilated``."""
         from catalog.records import Topic
 
-        if topic not in self.topic_names:
-            raise self._unknown(topic, "topic", self.topic_names)
-        return self._record(Topic, "topic", topic)
+        return self._record(Topic, "topic", self._known_topic(topic))
 
     def family(self, family: str) -> Family:
         """The family of an id."""
         from catalog.records import Family
 
-        if family not in self.family_names:
-            raise self._unknown(family, "family", self.family_names)
-        return self._record(Family, "family", family)
+        return self._record(Family, "family", self._known_family(family))
 
     @cached_property
     def _paper_ids(self) -> tuple[str, ...]:
-        return tuple(outline.id for outline in self.outlines.values() if not outline.external)
+        return self.index.ids("paper")
+
+    def _known_topic(self, topic: str) -> str:
+        if topic not in self.topic_names:
+            raise self._unknown(topic, "topic", self.topic_names)
+        return topic
+
+    def _known_family(self, family: str) -> str:
+        if family not in self.family_names:
+            raise self._unknown(family, "family", self.family_names)
+        return family
 
     def _unknown(self, name: str, what: str, known: Iterable[str]) -> UnknownName:
         return UnknownName(name, closest(name, known), what=what)
@@ -168,15 +171,21 @@ class Library:
     def _record(self, model: type[R], kind: str, key: str) -> R:
         record: R | None = self._records.get((kind, key))
         if record is None:
-            record = self._records[kind, key] = model.model_validate_json(bytes(self._texts[kind, key]))
+            data = self.index.data(kind, key)
+            if kind in index.WORKS:
+                record = model.model_validate_json(data)
+            else:
+                (members,) = json.loads(data).values()  # the one file of all topics, or of all families
+                record = model.model_validate(next(member for member in members if member["id"] == key))
+            self._records[kind, key] = record
         return record
 
     # --- Names -------------------------------------------------------------------------------------------------------
 
     @cached_property
-    def names(self) -> Index:
+    def names(self) -> Names:
         """Everything that papers, families and works outside the catalogue are called."""
-        return Index(self.outlines, self.family_names)
+        return Names(self.index)
 
     def find(self, name: str) -> Paper | Family:
         """The paper or family that people call so: an id, name, alias, title, arXiv number, DOI or address.
@@ -207,49 +216,34 @@ class Library:
 
     # --- Selections --------------------------------------------------------------------------------------------------
 
+    def select(
+        self, *, topic: str | None = None, family: str | None = None, since: int = 0, before: int = 9999
+    ) -> tuple[Paper, ...]:
+        """The papers on a topic and those under it, of a family, of some years, or all of that, by date.
+
+        Raises:
+            UnknownName: there is no such topic or family.
+        """
+        found_by = []
+        if topic is not None:
+            found_by.append(("under", self._known_topic(topic)))
+        if family is not None:
+            found_by.append(("family", self._known_family(family)))
+        return tuple(self[paper] for paper in self.index.papers(*found_by, since=since, before=before))
+
     def members(self, family: str) -> tuple[Paper, ...]:
         """The papers of a family, by date."""
-        if family not in self.family_names:
-            raise self._unknown(family, "family", self.family_names)
-        return tuple(self[paper] for paper in self._members(family))
+        return self.select(family=family)
 
     def papers_on(self, topic: str, subtopics: bool = True) -> tuple[Paper, ...]:
         """The papers on a topic, and on the topics under it, by date."""
-        if topic not in self.topic_names:
-            raise self._unknown(topic, "topic", self.topic_names)
-        return tuple(
-            self[outline.id]
-            for outline in _by_date(self.outlines.values())
-            if not outline.external
-            and any(other == topic or (subtopics and other.startswith(f"{topic}/")) for other in outline.taxonomy)
-        )
+        way = "under" if subtopics else "topic"
+        return tuple(self[paper] for paper in self.index.papers((way, self._known_topic(topic))))
+
+    def led_to(self, work: str) -> list[tuple[Outline, Edge]]:
+        """The papers that build on a work directly, with how they do, the oldest first."""
+        outlines = (self.outlines[paper] for paper in self.index.papers(("ancestor", work)))
+        return [(outline, edge) for outline in outlines for edge in outline.builds_on if edge.paper == work]
 
     def _members(self, family: str) -> tuple[str, ...]:
-        return tuple(outline.id for outline in _by_date(self.outlines.values()) if outline.family == family)
-
-
-def _by_date(outlines: Iterable[Outline]) -> list[Outline]:
-    return sorted(outlines, key=lambda outline: (outline.published, outline.id))
-
-
-def _key(folder: Path, found: Iterable[File]) -> str:
-    """A digest of all that decides whether the records are valid and what they say."""
-    parts = [source.read_bytes() for source in sorted(Path(__file__).parent.glob("*.py"))]
-    for file in found:
-        parts += [file.name.encode(), (file.error or "").encode(), file.content]
-    if folder.resolve() == paths.RECORDS:
-        # Claims name variants of modules and functions among checks.
-        for subfolder in (paths.REPRODUCTIONS, paths.REPRODUCTIONS / "checks"):
-            for source in sorted(subfolder.glob("*.py")):
-                parts += [source.name.encode(), source.read_bytes()]
-    return cache.fingerprint(parts)
-
-
-def _summary(checked: Checked) -> tuple[Any, list[bytes]]:
-    """What is remembered of valid records: their outlines, and each as a line of JSON."""
-    works = [Outline.of(data, external=False) for _, data in checked.papers]
-    works += [Outline.of(data, external=True) for _, data in checked.external]
-    topics = [(topic.id, topic.name, (topic.id.rpartition("/")[2],)) for topic, _ in checked.topics]
-    families = [(family.id, family.name, family.aliases) for family, _ in checked.families]
-    records = [*checked.papers, *checked.external, *checked.topics, *checked.families]
-    return (works, topics, families), [json.dumps(data).encode() for _, data in records]
+        return self.index.papers(("family", family))

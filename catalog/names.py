@@ -4,20 +4,22 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from typing import TYPE_CHECKING, Literal
+from itertools import chain
+from typing import TYPE_CHECKING
 
 from catalog.errors import CatalogError
 from catalog.outline import Named, Outline, identifier
 from catalog.source import printable
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable
 
-__all__ = ["AmbiguousName", "Index", "UnknownName", "closest", "find_topic", "find_variant", "normal", "same"]
+    from catalog.index import Index, Thing
 
-Kind = Literal["paper", "family", "external"]
-Match = tuple[Kind, str]
-"""What a name stands for, and its id."""
+__all__ = ["AmbiguousName", "Names", "UnknownName", "closest", "find_topic", "find_variant", "normal", "same"]
+
+Match = tuple[str, str]
+"""What a name stands for, ``paper``, ``family`` or ``external``, and its id."""
 
 SUGGESTIONS = 5
 _NEAR = 65.0  # of 100: "incepton" is near "inception" (94), "mobilenets" near "mobilenet v1" (82) and "lenet" (67)
@@ -111,26 +113,11 @@ def _spaced(name: str) -> str:
     return re.sub(r"[^a-z0-9]+", " ", unicodedata.normalize("NFKD", name).casefold()).strip()
 
 
-class Index:
+class Names:
     """Everything that papers, families and works outside the catalogue are called."""
 
-    def __init__(self, works: Mapping[str, Outline], families: Mapping[str, Named]) -> None:
-        self._works = works
-        self._by_name: dict[str, dict[Match, None]] = {}
-        self._by_normal_name: dict[str, dict[Match, None]] = {}
-        self._by_identifier: dict[str, dict[Match, None]] = {}
-        for family in families.values():
-            self._add(("family", family.id), family.spoken)
-        for work in works.values():
-            match: Match = ("external" if work.external else "paper", work.id)
-            self._add(match, (work.id, work.name, *work.aliases, work.title))
-            for found in work.identifiers:
-                self._by_identifier.setdefault(found, {})[match] = None
-
-    def _add(self, match: Match, names: Iterable[str]) -> None:
-        for name in names:
-            self._by_name.setdefault(same(name), {})[match] = None
-            self._by_normal_name.setdefault(normal(name), {})[match] = None
+    def __init__(self, index: Index) -> None:
+        self._index = index
 
     def find(self, name: str) -> Match:
         """What a name stands for: an id, name, alias, title, arXiv number, DOI or web address.
@@ -142,28 +129,36 @@ class Index:
             UnknownName: nothing is.
         """
         known = identifier(name)
+        alike = self._index.found_by("name", normal(name))
         for found in (
-            self._by_name.get(same(name)),
-            self._by_identifier.get(known) if known else None,
-            self._by_normal_name.get(normal(name)),
+            [thing for thing in alike if same(name) in map(same, thing.outline.spoken)],
+            self._index.found_by("identifier", known) if known else [],
+            alike,
         ):
             if found:
-                return self._one(name, list(found))
+                return self._one(name, found)
         raise UnknownName(name, self._suggestions(name))
 
-    def _one(self, name: str, found: list[Match]) -> Match:
-        inside = [match for match in found if match[0] != "external"] or found
+    def _one(self, name: str, found: list[Thing]) -> Match:
+        inside = [thing for thing in found if thing.kind != "external"] or found
         if len(inside) == 1:
-            return inside[0]
-        families = {key if kind == "family" else self._works[key].family for kind, key in inside}
+            return inside[0].kind, inside[0].outline.id
+        families = {
+            thing.outline.family if isinstance(thing.outline, Outline) else thing.outline.id for thing in inside
+        }
         if len(families) == 1 and (family := families.pop()):
-            return ("family", family)
-        raise AmbiguousName(name, [key for _, key in inside])
+            return "family", family
+        raise AmbiguousName(name, [thing.outline.id for thing in inside])
 
     def _suggestions(self, name: str) -> list[str]:
+        spoken: dict[str, dict[str, None]] = {}
+        things: Iterable[Named | Outline] = chain(self._index.named("family"), self._index.works())
+        for thing in things:
+            for called in thing.spoken:
+                spoken.setdefault(same(called), {})[thing.id] = None
         # Several names of one paper may be near; each is suggested once, by its id.
-        near = closest(name, self._by_name, 4 * SUGGESTIONS)
-        return list(dict.fromkeys(key for spoken in near for _, key in self._by_name[spoken]))[:SUGGESTIONS]
+        near = closest(name, spoken, 4 * SUGGESTIONS)
+        return list(dict.fromkeys(key for called in near for key in spoken[called]))[:SUGGESTIONS]
 
 
 def find_topic(name: str, topics: Iterable[Named]) -> str:

@@ -43,6 +43,11 @@ class Outline(NamedTuple):
     def year(self) -> int:
         return int(self.published[:4])
 
+    @property
+    def spoken(self) -> tuple[str, ...]:
+        """All that it is called."""
+        return (self.id, self.name, *self.aliases, self.title)
+
     @classmethod
     def of(cls, data: dict[str, Any], *, external: bool) -> Outline:
         """The outline of a valid record, given as the fields of its file."""
@@ -87,6 +92,12 @@ class Named(NamedTuple):
     def spoken(self) -> tuple[str, ...]:
         """All that it is called."""
         return (self.id, self.name, *self.aliases)
+
+    @classmethod
+    def from_json(cls, values: list[Any]) -> Named:
+        """Read what :mod:`json` has made of it."""
+        key, name, aliases = values
+        return cls(key, name, tuple(aliases))
 
 
 _ARXIV = re.compile(

@@ -10,6 +10,7 @@ from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 from catalog.relations import Relation
+from catalog.source import printable
 from catalog.text import (
     bold,
     columns,
@@ -30,23 +31,24 @@ if TYPE_CHECKING:
 
     from catalog.graph import Lineage, Step
     from catalog.library import Library
-    from catalog.outline import Edge, Outline
     from catalog.questions import Remark
     from catalog.records import ExternalWork, Family, Paper, Work
+    from catalog.search import Found
     from catalog.verify.ledger import MutationScore
 
 __all__ = [
     "NOT_MEASURED",
     "family_view",
     "in_short",
-    "led_to",
     "lineage_tree",
     "mutation_view",
+    "nothing_found",
     "paper_table",
     "paper_view",
     "remark_lines",
     "report_line",
     "report_view",
+    "search_view",
     "work_view",
 ]
 
@@ -234,18 +236,10 @@ def family_view(library: Library, family: Family, width: int) -> Iterator[str]:
     )
 
 
-def led_to(library: Library, work: str) -> list[tuple[Outline, Edge]]:
-    """The papers that build on a work directly, with how they do, the oldest first."""
-    found = [
-        (outline, edge) for outline in library.outlines.values() for edge in outline.builds_on if edge.paper == work
-    ]
-    return sorted(found, key=lambda pair: (pair[0].published, pair[0].id))
-
-
 def _led_to_lines(library: Library, work: str) -> list[str]:
     return [
         f"{outline.year} {bold(outline.name)} {_how(edge.relation, edge.part)}: {edge.what}"
-        for outline, edge in led_to(library, work)
+        for outline, edge in library.led_to(work)
     ]
 
 
@@ -320,7 +314,7 @@ def as_data(library: Library, record: Paper | ExternalWork | Family, statuses: M
         return data | {"papers": [paper.id for paper in library.members(record.id)]}
     data["led_to"] = [
         {"paper": outline.id} | {name: value for name, value in edge._asdict().items() if name != "paper" and value}
-        for outline, edge in led_to(library, record.id)
+        for outline, edge in library.led_to(record.id)
     ]
     return data
 
@@ -369,6 +363,28 @@ def remark_lines(library: Library, remarks: Sequence[Remark], width: int) -> Ite
         yield from wrap(
             f"{source.year} {bold(source.name)}: {_remark(remark.text, remark.quotation)}", width, "  ", "    "
         )
+
+
+def search_view(found: Found, width: int) -> Iterator[str]:
+    """What a search finds: each thing with the place where the words are, which are bold."""
+    for hit in found.hits:
+        kind = "a work outside" if hit.kind == "external" else "" if hit.kind == "paper" else f"a {hit.kind}"
+        label = " ".join(filter(None, (hit.id, kind and f"({kind})")))
+        yield f"{'' if hit.year is None else hit.year:>4} {bold(hit.name)}  {dim(label)}"
+        snippet = "".join(bold(text) if is_word else text for text, is_word in hit.snippet)
+        yield from wrap(f"{dim(f'{hit.where}:')} {snippet}", width, "     ")
+    if len(found.hits) < found.count:
+        yield ""
+        yield f"{len(found.hits):,} of {found.count:,}; --limit shows more"
+
+
+def nothing_found(found: Found) -> Iterator[str]:
+    """Why a search finds nothing, and what to search for instead."""
+    for word, near in found.suggestions.items():
+        hint = f"; did you mean {listed(map(repr, near), 'or')}?" if near else ""
+        yield f"'{printable(word)}' is found nowhere{hint}"
+    if not found.suggestions:
+        yield f"nothing holds all of this: {printable(found.words)}; fewer words find more"
 
 
 # --- Verification ----------------------------------------------------------------------------------------------------

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
     from pathlib import Path
 
-__all__ = ["Document", "File", "Place", "SourceError", "files", "human", "parse", "plain_value", "printable"]
+__all__ = ["Document", "File", "Place", "SourceError", "files", "human", "listed", "parse", "plain_value", "printable"]
 
 LARGEST = 2 * 1024 * 1024
 """Bytes that a file may have; the largest record is a few dozen kilobytes."""
@@ -120,23 +120,34 @@ def files(folder: Path) -> Iterator[File]:
         NotADirectoryError: the folder is not there.
     """
     shown = folder.resolve().name
+    for subfolder, entry in listed(folder):
+        stem, extension = os.path.splitext(entry.name)
+        kind = "external" if subfolder else stem if stem in {"taxonomy", "families"} else "paper"
+        name = printable("/".join(filter(None, (shown, subfolder, entry.name))), longest=1000)
+        if extension != ".yaml":
+            yield File(name, stem, kind, error=f"does not end in .yaml; name it '{printable(stem)}.yaml'")
+            continue
+        try:
+            yield File(name, stem, kind, content=_content(folder / subfolder / entry.name))
+        except SourceError as error:
+            yield File(name, stem, kind, error=error.message)
+
+
+def listed(folder: Path) -> Iterator[tuple[str, os.DirEntry[str]]]:
+    """Every file that :func:`files` reads, in the same order, with its subfolder: empty or ``external``.
+
+    Raises:
+        NotADirectoryError: the folder is not there.
+    """
     for subfolder in ("", "external"):
         where = folder / subfolder
         if subfolder and not where.is_dir():
             continue
-        for entry in sorted(os.listdir(where)):
-            stem, extension = os.path.splitext(entry)
-            if entry.startswith(".") or extension.lower() not in {".yaml", ".yml"}:
-                continue
-            kind = "external" if subfolder else stem if stem in {"taxonomy", "families"} else "paper"
-            name = printable("/".join(filter(None, (shown, subfolder, entry))), longest=1000)
-            if extension != ".yaml":
-                yield File(name, stem, kind, error=f"does not end in .yaml; name it '{printable(stem)}.yaml'")
-                continue
-            try:
-                yield File(name, stem, kind, content=_content(where / entry))
-            except SourceError as error:
-                yield File(name, stem, kind, error=error.message)
+        with os.scandir(where) as entries:
+            for entry in sorted(entries, key=lambda entry: entry.name):
+                extension = os.path.splitext(entry.name)[1]
+                if not entry.name.startswith(".") and extension.lower() in {".yaml", ".yml"}:
+                    yield subfolder, entry
 
 
 def _content(path: Path) -> bytes:

@@ -7,8 +7,10 @@ it wrong as well.
 from __future__ import annotations
 
 import ast
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from graphlib import CycleError, TopologicalSorter
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from pydantic import ValidationError
@@ -23,7 +25,8 @@ from catalog.source import Document, File, Place, SourceError, human, parse, pri
 from catalog.wording import explain
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator, Mapping
+    from contextlib import AbstractContextManager
     from pathlib import Path
 
 __all__ = ["Checked", "Families", "Taxonomy", "check"]
@@ -49,14 +52,31 @@ R = TypeVar("R", bound=Record)
 
 @dataclass(slots=True)
 class _Entry(Generic[R]):
-    """A file, what it says, and its record, as far as it got."""
+    """A file, what it says, and its record, as far as it got.
+
+    Lines and records are made again where a rule asks for them: those of a hundred thousand files fill the memory.
+    """
 
     file: File
-    document: Document | None = None
-    record: R | None = None
+    model: type[R]
+    data: dict[str, Any] | None = None
+    """What the file says; none where it cannot be read."""
+    valid: bool = False
+    """Whether that is a record, looked at on its own."""
     problems: list[Problem] = field(default_factory=list)
     unsaid: int = 0
     """Problems beyond those."""
+    _document: Document | None = None
+
+    @property
+    def record(self) -> R | None:
+        return self.model.model_validate(self.data) if self.valid else None
+
+    @property
+    def document(self) -> Document | None:
+        if self._document is None and self.data is not None:
+            self._document = parse(self.file.content)
+        return self._document
 
     def complain(self, place: Place, message: str) -> None:
         """Say what is wrong with a value."""
@@ -65,7 +85,7 @@ class _Entry(Generic[R]):
 
     def texts(self, *pattern: str) -> Iterator[tuple[Place, str]]:
         """Each text of the file whose place has this pattern, in which ``*`` stands for any entry of a list."""
-        places: list[tuple[Place, Any]] = [] if self.document is None else [((), self.document.data)]
+        places: list[tuple[Place, Any]] = [] if self.data is None else [((), self.data)]
         for step in pattern:
             if step == "*":
                 places = [
@@ -85,24 +105,40 @@ class _Entry(Generic[R]):
 
 @dataclass(frozen=True, slots=True)
 class Checked:
-    """The records of a folder, as far as they are valid, and all that is wrong with the folder."""
+    """The files of a folder of which nothing is wrong, and all that is wrong with the others."""
 
-    papers: list[tuple[Paper, dict[str, Any]]]
-    """Each record and the fields of its file, by id; so with the others."""
-    external: list[tuple[ExternalWork, dict[str, Any]]]
-    topics: list[tuple[Topic, dict[str, Any]]]
-    """In the order of the taxonomy."""
-    families: list[tuple[Family, dict[str, Any]]]
+    sound: list[tuple[File, dict[str, Any]]]
+    """Each of these files and what it says."""
     problems: list[Problem]
 
 
-def check(folder: Path, files: Iterable[File]) -> Checked:
-    """Check the files of a folder of records, each on its own and all together."""
+def check(folder: Path, files: Iterable[File], known: Mapping[str, dict[str, Any]] = MappingProxyType({})) -> Checked:
+    """Check the files of a folder of records, each on its own and all together.
+
+    Args:
+        folder: where they are.
+        files: all of them.
+        known: what files say, by name, that were sound before; how they go together with the others is checked again.
+    """
     files = list(files)
-    papers = [_read(file, Paper) for file in files if file.kind == "paper"]
-    external = [_read(file, ExternalWork) for file in files if file.kind == "external"]
-    taxonomy = next((_read(file, Taxonomy) for file in files if file.kind == "taxonomy"), None)
-    families = next((_read(file, Families) for file in files if file.kind == "families"), None)
+    unread = sum(file.name not in known for file in files)
+    with _progress(unread) as tell:
+
+        def read(kind: str, model: type[R]) -> list[_Entry[R]]:
+            entries = []
+            for file in files:
+                if file.kind == kind and file.name in known:
+                    entries.append(_Entry(file, model, known[file.name], valid=True))
+                elif file.kind == kind:
+                    entries.append(_read(file, model))
+                    tell(file)
+            return entries
+
+        papers, external = read("paper", Paper), read("external", ExternalWork)
+        taxonomy, families = (
+            next(iter(read("taxonomy", Taxonomy)), None),
+            next(iter(read("families", Families)), None),
+        )
     works: list[_Entry[Any]] = [*papers, *external]
     problems = []
     if taxonomy is None:
@@ -114,49 +150,47 @@ def check(folder: Path, files: Iterable[File]) -> Checked:
     _check_descent(papers, works)
     if folder.resolve() == paths.RECORDS:
         for paper in papers:
-            _check_reproduction(paper)
+            if paper.file.name not in known:
+                _check_reproduction(paper)
 
-    for entry in (*works, taxonomy, families):
-        if entry is not None:
+    entries = [entry for entry in (*works, taxonomy, families) if entry is not None]
+    for entry in entries:
+        if entry.problems:
             problems += sorted(entry.problems, key=lambda problem: problem.line or 0)[:MOST_PROBLEMS]
             if more := max(len(entry.problems) - MOST_PROBLEMS, 0) + entry.unsaid:
                 problems.append(Problem(entry.file.name, None, "", f"has {more:,} problems more than those shown"))
-    return Checked(
-        papers=_valid(papers),
-        external=_valid(external),
-        topics=_members(taxonomy, "topics"),
-        families=_members(families, "families"),
-        problems=problems,
-    )
+    sound = [(entry.file, entry.data) for entry in entries if entry.data is not None and not entry.problems]
+    return Checked(sound, problems)
+
+
+def _progress(files: int) -> AbstractContextManager[Callable[[object], None]]:
+    """Says how far it is where that takes more than a moment."""
+    if files < 2000:
+        return nullcontext(lambda _: None)
+    from catalog.progress import counting
+
+    return counting("reading records", files)
 
 
 def _read(file: File, model: type[R]) -> _Entry[R]:
-    entry: _Entry[R] = _Entry(file)
+    entry: _Entry[R] = _Entry(file, model)
     if file.error is not None:
         entry.problems.append(Problem(file.name, None, "", file.error))
         return entry
     try:
-        entry.document = parse(file.content)
+        document = parse(file.content)
     except SourceError as error:
         entry.problems.append(Problem(file.name, error.line, human(error.place), error.message))
         return entry
+    entry.data = document.data
     try:
-        entry.record = model.model_validate(entry.document.data)
+        model.model_validate(document.data)
+        entry.valid = True
     except ValidationError as error:
-        explained, entry.unsaid = explain(error, model, entry.document, MOST_PROBLEMS)
+        explained, entry.unsaid = explain(error, model, document, MOST_PROBLEMS)
         for place, message in explained:
             entry.complain(place, message)
     return entry
-
-
-def _valid(entries: Iterable[_Entry[R]]) -> list[tuple[R, dict[str, Any]]]:
-    return [(entry.record, entry.document.data) for entry in entries if entry.record and entry.document]
-
-
-def _members(entry: _Entry[Any] | None, name: str) -> list[tuple[Any, dict[str, Any]]]:
-    if entry is None or entry.record is None or entry.document is None:
-        return []
-    return list(zip(getattr(entry.record, name), entry.document.data[name], strict=True))
 
 
 def _check_ids(works: list[_Entry[Any]], taxonomy: _Entry[Any] | None, families: _Entry[Any] | None) -> None:
@@ -165,7 +199,7 @@ def _check_ids(works: list[_Entry[Any]], taxonomy: _Entry[Any] | None, families:
         for place, key in work.texts("id"):
             if key != work.file.stem:
                 work.complain(place, f"'{printable(key)}' is not the name of the file, '{printable(work.file.stem)}'")
-        if work.file.stem in files and work.document is not None:
+        if work.file.stem in files and work.data is not None:
             work.complain(("id",), f"{files[work.file.stem]} has this id too")
         files.setdefault(work.file.stem, work.file.name)
     for entry, name in ((taxonomy, "topics"), (families, "families")):
@@ -226,7 +260,7 @@ class _Known:
 
 
 def _listed(what: str, name: str, entry: _Entry[Any]) -> _Known | None:
-    if entry.document is None:
+    if entry.data is None:
         return None
     return _Known(what, [key for _, key in entry.texts(name, "*", "id")], f"{name} are listed in {entry.file.name}")
 
@@ -261,32 +295,34 @@ def _check_names(works: list[_Entry[Any]], families: _Entry[Any] | None) -> None
 
 def _check_descent(papers: list[_Entry[Paper]], works: list[_Entry[Any]]) -> None:
     """Nothing builds on what came later, on itself, or twice on the same in the same way."""
-    published = {work.file.stem: work.record.published for work in works if work.record is not None}
+    published = {work.file.stem: str(work.data["published"]) for work in works if work.valid and work.data}
     for paper in papers:
-        if paper.record is None:
+        if not paper.valid or paper.data is None:
             continue
-        seen: dict[tuple[str, str, str | None], int] = {}
-        for number, edge in enumerate(paper.record.builds_on):
+        date = published[paper.file.stem]
+        seen: dict[tuple[str, str, str], int] = {}
+        for number, edge in enumerate(paper.data.get("builds_on", ())):
             place: Place = ("builds_on", number)
-            first = seen.setdefault((edge.paper, edge.relation, edge.part), number)
+            ancestor, younger_because = edge["paper"], edge.get("younger_because")
+            first = seen.setdefault((ancestor, edge["relation"], (edge.get("part") or "").strip()), number)
             if first != number:
                 paper.complain(
                     place, f"says the same as builds_on[{first}]; join them, or say which part is meant (part)"
                 )
-            date, other = paper.record.published, published.get(edge.paper)
-            if other is None or edge.paper == paper.file.stem:
+            other = published.get(ancestor)
+            if other is None or ancestor == paper.file.stem:
                 continue
             # What is known of both: of 2016 and 2016-10-07 only the year can be compared.
             digits = min(len(date), len(other))
             younger = other[:digits] > date[:digits]
-            if younger and edge.younger_because is None:
+            if younger and younger_because is None:
                 paper.complain(
                     (*place, "paper"),
-                    f"'{edge.paper}' ({other}) is younger than this paper ({date}); correct a date, or say in "
+                    f"'{ancestor}' ({other}) is younger than this paper ({date}); correct a date, or say in "
                     "younger_because how that can be",
                 )
-            elif not younger and edge.younger_because is not None:
-                paper.complain((*place, "younger_because"), f"'{edge.paper}' ({other}) is not younger; delete this")
+            elif not younger and younger_because is not None:
+                paper.complain((*place, "younger_because"), f"'{ancestor}' ({other}) is not younger; delete this")
 
     entries = {paper.file.stem: paper for paper in papers}
     graph = {
@@ -308,13 +344,14 @@ def _check_descent(papers: list[_Entry[Paper]], works: list[_Entry[Any]]) -> Non
 
 def _check_reproduction(paper: _Entry[Paper]) -> None:
     """What a record says of the paper's module and checks is true of them; they are read, not imported."""
-    if paper.record is None:
+    record = paper.record
+    if record is None:
         return
     name = paper.file.stem.replace("-", "_")
     module, checks = f"reproductions/{name}.py", f"reproductions/checks/{name}.py"
     there = (paths.REPRODUCTIONS / f"{name}.py").is_file()
     if not there:
-        if paper.record.reproduction is not None:
+        if record.reproduction is not None:
             paper.complain(("reproduction",), f"there is no {module}")
         return
     try:
@@ -323,7 +360,7 @@ def _check_reproduction(paper: _Entry[Paper]) -> None:
     except (SyntaxError, UnicodeDecodeError, ValueError) as error:
         paper.complain(("reproduction",), f"{module} or {checks} is not Python: {error}")
         return
-    for number, claim in enumerate(paper.record.claims):
+    for number, claim in enumerate(record.claims):
         place: Place = ("claims", number)
         if claim.subject is not None and claim.subject.variant not in variants:
             offered = f"has {', '.join(variants)}" if variants else "has no variants"

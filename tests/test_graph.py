@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import json
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from catalog import Library
 from catalog.graph import Lineage, Step, citation_graph, lineage
 from catalog.names import UnknownName
-from catalog.outline import Edge
-from catalog.relations import Relation
 
 if TYPE_CHECKING:
+    from catalog import Library
     from tests.conftest import Records
 
 
@@ -32,7 +31,7 @@ def grow(records: Records, edges: dict[str, list[tuple[str, str]]], families: di
         records.write(
             f"{paper}.yaml",
             f"id: {paper}\nname: Paper {paper.upper()}\ntitle: Title {paper}\nauthors: [A]\n"
-            f"published: 20{month:02d}\ntaxonomy: [all]\nsummary: x\n"
+            f"published: 20{min(month, 99):02d}\ntaxonomy: [all]\nsummary: x\n"
             + (f"family: {families[paper]}\n" if families and paper in families else "")
             + (f"builds_on:\n{built}" if built else ""),
         )
@@ -214,17 +213,7 @@ def test_json(small: Library) -> None:
 
 def test_a_line_of_a_thousand_papers(records: Records) -> None:
     names = [f"p{number:04d}" for number in range(1000)]
-    library = grow(records, {"a": []})
-    outline = library.outlines["a"]
-    chain = [
-        outline._replace(
-            id=name,
-            published="2000",
-            builds_on=(Edge(names[number - 1], Relation.EXTENDS, "x", None),) if number else (),
-        )
-        for number, name in enumerate(names)
-    ]
-    long = Library(library.folder, chain, [], [], [b""] * 1000)
+    long = grow(records, {names[0]: []} | {name: [(before, "extends")] for before, name in pairwise(names)})
     assert lineage(long, [names[0]]).papers[-1].depth == 999
 
 

@@ -1,9 +1,8 @@
-"""Loading a folder of records: what is valid, what is said of what is not, and the cache between the two."""
+"""Loading a folder of records: what is valid, and what is said of what is not."""
 
 from __future__ import annotations
 
 import json
-import os
 import re
 import shutil
 import subprocess
@@ -15,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 import reproductions
-from catalog import Library, LibraryError, cache, layout, paths, validation
+from catalog import Library, LibraryError, layout, paths, validation
 from catalog.errors import CatalogError
 from catalog.names import UnknownName
 from catalog.records import ExternalWork, Family, Paper, Topic
@@ -563,130 +562,6 @@ def test_other_folders_may_claim_what_they_like(records: Records) -> None:
     records.change("xception.yaml", "variant: xception", "variant: xception-xl")
     records.change("xception.yaml", "claims:", "reproduction: complete\nclaims:")
     assert records.problems() == []
-
-
-# --- The cache -------------------------------------------------------------------------------------------------------
-
-
-@pytest.fixture
-def entry(records: Records, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Where the small folder is remembered; it is, after this."""
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    records.load()
-    (entry,) = (tmp_path / "cache" / "repro").iterdir()
-    return entry
-
-
-@pytest.fixture
-def unchecked(monkeypatch: pytest.MonkeyPatch) -> list[Path]:
-    """The folders that are checked from here on, instead of being remembered."""
-    seen: list[Path] = []
-    check = validation.check
-
-    def spy(folder: Path, files: Any) -> Any:
-        seen.append(folder)
-        return check(folder, files)
-
-    monkeypatch.setattr(validation, "check", spy)
-    return seen
-
-
-def test_what_is_remembered_is_the_same(records: Records, entry: Path, unchecked: list[Path]) -> None:
-    remembered = records.load()
-    assert unchecked == []
-    entry.unlink()
-    read = records.load()
-    assert unchecked == [records.folder]
-    assert read.papers == remembered.papers
-    assert read.external == remembered.external
-    assert read.topics == remembered.topics
-    assert read.families == remembered.families
-    assert read.outlines == remembered.outlines
-
-
-def test_what_is_remembered_of_the_real_records_is_the_same(library: Library, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(cache, "recall", lambda folder, key: None)
-    fresh = Library.load()
-    assert fresh.papers == library.papers
-    assert fresh.outlines == library.outlines
-
-
-def test_any_change_counts(records: Records, entry: Path, unchecked: list[Path]) -> None:
-    records.change("xception.yaml", "name: Xception", "name: Exception")
-    assert records.load()["xception"].name == "Exception"
-    assert unchecked == [records.folder]
-    records.change("xception.yaml", "name: Exception", "name: [")
-    assert records.problems()
-    (records.folder / "resnet.yaml").rename(records.folder / "wide-resnet.yaml")
-    assert len(records.problems()) > 1
-
-
-def test_a_change_of_a_module_counts(project: Records, entry: Path) -> None:
-    assert project.problems() == []
-    (paths.REPRODUCTIONS / "checks" / "xception.py").write_text("")
-    project.change("xception.yaml", "measure: parameters", "check: extreme_inception")
-    assert project.problems()
-    (paths.REPRODUCTIONS / "checks" / "xception.py").write_text("def extreme_inception():\n    return {}\n")
-    assert project.problems() == []
-    (paths.REPRODUCTIONS / "checks" / "xception.py").write_text("")
-    assert project.problems()
-
-
-@pytest.mark.parametrize("damage", ["truncated", "altered", "empty", "no text", "deep", "folder", "link"])
-def test_a_damaged_entry_is_made_again(records: Records, entry: Path, unchecked: list[Path], damage: str) -> None:
-    content = entry.read_bytes()
-    match damage:
-        case "truncated":
-            entry.write_bytes(content[:-10])
-        case "altered":
-            entry.write_bytes(content.replace(b"Xception", b"Exceptio"))
-        case "empty":
-            entry.write_bytes(b"")
-        case "no text":
-            entry.write_bytes(b"\xff\xfe" + content)
-        case "deep":
-            key = content.split(b" ")[0].decode()
-            body = b"[" * 100_000 + b"\n"
-            entry.write_bytes(cache._header(key, body) + body)
-        case "folder":
-            entry.unlink()
-            entry.mkdir()
-        case "link":
-            entry.unlink()
-            entry.symlink_to("/dev/zero")
-    assert records.load()["xception"].name == "Xception"
-    assert unchecked == [records.folder]
-    records.load()
-    if damage != "folder":
-        assert unchecked == [records.folder], "it was written again"
-
-
-def test_an_entry_of_somebody_else_is_not_read(
-    records: Records, entry: Path, unchecked: list[Path], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(os, "getuid", lambda: 12345, raising=False)
-    assert records.load()["xception"].name == "Xception"
-    assert unchecked == [records.folder]
-
-
-def test_a_cache_that_cannot_be_written_is_done_without(
-    records: Records, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    (tmp_path / "file").write_text("")
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))
-    assert records.load()["xception"].name == "Xception"
-    monkeypatch.setenv("XDG_CACHE_HOME", "relative")
-    monkeypatch.delenv("HOME")
-    monkeypatch.setattr(Path, "home", lambda: (_ for _ in ()).throw(RuntimeError("no home")))
-    assert paths.cache_folder() is None
-    assert records.load()["xception"].name == "Xception"
-
-
-def test_invalid_records_are_not_remembered(records: Records, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    records.change("xception.yaml", "name: Xception", "name: [")
-    assert records.problems()
-    assert not (tmp_path / "cache").exists()
 
 
 # --- As a user starts it ---------------------------------------------------------------------------------------------

@@ -62,6 +62,12 @@ def files_of_the_package(installed: Path) -> dict[Path, int]:
     }
 
 
+def test_nothing_is_compiled(installed: Path, elsewhere: Path) -> None:
+    found = json.loads(run(installed, elsewhere, "search", "depthwise separable", "--json"))
+    assert "xception" in [result["id"] for result in found["results"]]
+    assert not list((elsewhere / ".cache" / "repro").glob("*.sqlite")), "the index came with the wheel"
+
+
 def test_lineage(installed: Path, elsewhere: Path) -> None:
     answer = json.loads(run(installed, elsewhere, "lineage", "inception", "--json"))
     assert {"inception-v3", "xception"} <= {paper["id"] for paper in answer["papers"]} | set(answer["of"])

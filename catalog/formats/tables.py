@@ -61,8 +61,6 @@ def whole(works: Iterable[Work], library: Library, recorded: Recorded) -> str:
 
 def table(works: Iterable[Work], library: Library, recorded: Recorded) -> str:
     """A row a work, beneath a row of names."""
-    from catalog.show import led_to
-
     stream = io.StringIO()
     writer = csv.writer(stream, lineterminator="\n")
     writer.writerow(COLUMNS)
@@ -85,7 +83,7 @@ def table(works: Iterable[Work], library: Library, recorded: Recorded) -> str:
                 (paper and paper.family) or "",
                 "; ".join(paper.taxonomy if paper else ()),
                 "; ".join(dict.fromkeys(step.paper for step in paper.builds_on) if paper else ()),
-                "; ".join(dict.fromkeys(outline.id for outline, _ in led_to(library, work.id))),
+                "; ".join(dict.fromkeys(outline.id for outline, _ in library.led_to(work.id))),
                 str(len(paper.claims)) if paper else "",
                 str(list(recorded(paper).values()).count("verified")) if paper else "",
             )
