@@ -39,19 +39,20 @@ def _data(path: Path) -> Any:
 
 @_never_failing
 def _papers() -> list[str]:
-    return sorted(path.stem for path in paths.RECORDS.glob("*.yaml") if path.stem not in {"taxonomy", "families"})
+    files = paths.records_folder().glob("*.yaml")
+    return sorted(path.stem for path in files if path.stem not in {"taxonomy", "families"})
 
 
 @_never_failing
 def families() -> list[str]:
     """Ids of the families."""
-    return [family["id"] for family in _data(paths.RECORDS / "families.yaml")["families"]]
+    return [family["id"] for family in _data(paths.records_folder() / "families.yaml")["families"]]
 
 
 @_never_failing
 def topics() -> list[str]:
     """Ids of the topics."""
-    return [topic["id"] for topic in _data(paths.RECORDS / "taxonomy.yaml")["topics"]]
+    return [topic["id"] for topic in _data(paths.records_folder() / "taxonomy.yaml")["topics"]]
 
 
 def names() -> list[str]:
@@ -73,4 +74,5 @@ def claims(ctx: typer.Context) -> list[str]:
     known = set(_papers())
     # Where the line ends in `--claim`, as it mostly does here, nothing has become a parameter yet.
     asked = [name for name in (*(ctx.params.get("names") or ()), *ctx.args) if name in known]
-    return [claim["id"] for paper in asked for claim in _data(paths.RECORDS / f"{paper}.yaml").get("claims", ())]
+    files = [paths.records_folder() / f"{paper}.yaml" for paper in asked]
+    return [claim["id"] for file in files for claim in _data(file).get("claims", ())]

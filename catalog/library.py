@@ -62,12 +62,13 @@ class Library:
 
     @classmethod
     def load(cls, folder: Path | None = None) -> Library:
-        """Read and check the project's own records, or those of a folder.
+        """Read and check the records of a folder, or else those of ``REPRO_PAPERS``, or else the project's own.
 
         Raises:
+            NoRecords: there is no such folder, or no record of a paper in it.
             LibraryError: with everything that is wrong in the folder, file by file and line by line.
         """
-        folder = paths.RECORDS if folder is None else Path(folder)
+        folder = paths.records_folder() if folder is None else Path(folder)
         return cls(folder, index.load(folder))
 
     @cached_property

@@ -32,9 +32,12 @@ def source_of(paper: str) -> str:
     Raises:
         CatalogError: it has none.
     """
-    path = paths.REPRODUCTIONS / f"{paper.replace('-', '_')}.py"
+    folder = paths.reproductions_folder()
+    if folder is None:
+        raise CatalogError(f"{paper} has no module; name the folder of those of these records: --reproductions DIR")
+    path = folder / f"{paper.replace('-', '_')}.py"
     if not path.is_file():
-        raise CatalogError(f"{paper} has no module yet; repro list says which papers have one")
+        raise CatalogError(f"{paper} has no module yet, which would be {folder.name}/{path.name}")
     return path.read_text(encoding="utf-8")
 
 
@@ -132,7 +135,9 @@ class _Module:
 
 @cache
 def _module(name: str) -> _Module:
-    path = paths.REPRODUCTIONS / f"{name}.py"
+    path = paths.module_file(name)
+    if path is None:
+        raise CatalogError(f"there is no reproductions/{name}.py, from which another module imports")
     source = path.read_text(encoding="utf-8")
     tree = ast.parse(source)
     lines = source.splitlines()
