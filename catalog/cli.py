@@ -561,7 +561,8 @@ def verify(
     papers = selection.choose(_library(), names or (), topic=topic, family=family, changed=changed)
     asked = selection.requests(papers, tiers=tier or (), claims=claim or (), only=only or ())
     selection.need_code(asked)
-    _say_whose_code()
+    if any(request.selection for request in asked):
+        _say_whose_code()
     source = _source(asked, data, accept_data_mismatch)
     limits = Limits(timeout, memory)
     reports = _measure(asked, jobs or cores(), limits, source, record=record, full=bool(claim), quiet=as_json)

@@ -210,6 +210,17 @@ class _Catalogue:
             for subject in shown:
                 yield _place(subject)[0], template, subject
 
+    @property
+    def is_the_project(self) -> bool:
+        """Whether these are the project's own records."""
+        return self.library.folder.resolve() == paths.RECORDS
+
+    @cached_property
+    def largest_family(self) -> Family | None:
+        """The family that has the most papers, if there is any."""
+        members = Counter(paper.family for paper in self.library.papers)
+        return max(self.library.families, key=lambda family: members[family.id], default=None)
+
     @cached_property
     def papers(self) -> list[Paper]:
         """All papers, oldest first."""
@@ -467,8 +478,11 @@ def build(library: Library, into: Path | None = None, *, render: bool = True) ->
     if not render:
         return docs
     _own(site)
-    _render(docs, site)
+    _render(docs, site, _DESCRIPTION if library.folder.resolve() != paths.RECORDS else None)
     return site
+
+
+_DESCRIPTION = "A knowledge base of papers in which every paper is executable evidence"
 
 
 def serve(folder: Path | None = None, into: Path | None = None, *, port: int = 8000) -> None:
@@ -556,17 +570,23 @@ def _write(folder: Path, files: Mapping[str, bytes]) -> None:
             path.write_bytes(content)
 
 
-def _render(docs: Path, site: Path) -> None:
-    """Render a folder of Markdown by MkDocs, which must have nothing to complain about."""
+def _render(docs: Path, site: Path, description: str | None = None) -> None:
+    """Render a folder of Markdown by MkDocs, which must have nothing to complain about.
+
+    Args:
+        docs: the Markdown.
+        site: where to put what is rendered.
+        description: what the site says it is, if not what the settings say.
+    """
     with _quiet_mkdocs() as complaints:
         from mkdocs.commands.build import build as mkdocs_build
         from mkdocs.config import load_config
         from mkdocs.exceptions import MkDocsException
 
         try:
-            mkdocs_build(
-                load_config(str(paths.MKDOCS), docs_dir=str(docs.resolve()), site_dir=str(site.resolve()), strict=True)
-            )
+            folders = {"docs_dir": str(docs.resolve()), "site_dir": str(site.resolve())}
+            described = {"site_description": description} if description else {}
+            mkdocs_build(load_config(str(paths.MKDOCS), **folders, **described, strict=True))
         except MkDocsException as error:
             details = "\n".join(complaints) or str(error)
             raise CatalogError(f"MkDocs cannot render {docs}:\n{details}") from None

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 import reproductions
-from catalog import Library, LibraryError, layout, paths, validation
+from catalog import Library, layout, paths, validation
 from catalog.errors import CatalogError, NoRecords
 from catalog.names import UnknownName
 from catalog.records import ExternalWork, Family, Paper, Topic
@@ -479,7 +479,7 @@ def test_control_characters_of_a_record_never_reach_the_terminal(records: Record
 
 
 def test_no_folder(tmp_path: Path) -> None:
-    with pytest.raises(NoRecords, match="no records in .*nowhere: there is no such folder"):
+    with pytest.raises(NoRecords, match=r"no records in .*nowhere: there is no such folder"):
         Library.load(tmp_path / "nowhere")
     (tmp_path / "file").write_text("")
     with pytest.raises(NoRecords, match="no records"):

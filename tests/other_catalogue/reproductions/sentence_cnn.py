@@ -7,8 +7,9 @@ counts, wherever it stands: a sentence of any length becomes as many numbers as 
 from __future__ import annotations
 
 import torch
-from reproductions.dropout import Dropout
 from torch import Tensor, nn
+
+from reproductions.dropout import Dropout
 
 WORD = 300  # numbers of a word vector; Section 3.2
 WINDOWS = (3, 4, 5)  # words; Section 3.1

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import torch
-from reproductions.checks.measuring import distance, normal, randomise
 from reproductions.sentence_cnn import WINDOWS, WORD, build
+
+from reproductions.checks.measuring import distance, normal, randomise
 
 
 @torch.no_grad()
