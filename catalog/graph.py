@@ -10,6 +10,8 @@ from collections import defaultdict, deque
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
+from catalog.text import counted, listed
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
@@ -67,6 +69,20 @@ class Lineage:
     def as_dict(self) -> dict[str, Any]:
         """For JSON."""
         return {"of": list(self.of), "direction": self.direction, "papers": [asdict(step) for step in self.papers]}
+
+    @property
+    def summary(self) -> str:
+        """In a few words, for a person."""
+        whose = "its" if len(self.of) == 1 else "their"
+        return f"{listed(self.of)} and {whose} {self.direction}, {counted(len(self.papers), 'work')} in all"
+
+    def __repr__(self) -> str:
+        return f"<Lineage: {self.summary}>"
+
+    def _repr_html_(self) -> str:
+        from catalog import notebook
+
+        return notebook.lineage(self)
 
 
 def lineage(

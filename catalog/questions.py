@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from catalog.errors import CatalogError
 from catalog.graph import Lineage, lineage
 from catalog.names import UnknownName, closest, find_topic, normal
+from catalog.notebook import Table
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -71,6 +72,11 @@ class Answer:
             "understood": self.understood,
             "result": [_plain(one) for one in self.result] if isinstance(self.result, tuple) else _plain(self.result),
         }
+
+    def _repr_html_(self) -> str:
+        from catalog import notebook
+
+        return notebook.answer(self)
 
 
 def _plain(result: Lineage | Remark | Paper | Family) -> dict[str, Any]:
@@ -202,7 +208,7 @@ def _papers(question: str, papers: Iterable[Paper], understood: str, groups: _Gr
         understood += f" from {first} to {last}"
     found = [paper for paper in papers if first <= paper.year <= last]
     found.sort(key=lambda paper: (paper.published, paper.id))
-    return Answer(question, "papers", understood, tuple(found))
+    return Answer(question, "papers", understood, Table(found))
 
 
 def _words(name: str) -> list[str]:
