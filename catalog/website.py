@@ -478,11 +478,8 @@ def build(library: Library, into: Path | None = None, *, render: bool = True) ->
     if not render:
         return docs
     _own(site)
-    _render(docs, site, _DESCRIPTION if library.folder.resolve() != paths.RECORDS else None)
+    _render(docs, site)
     return site
-
-
-_DESCRIPTION = "A knowledge base of papers in which every paper is executable evidence"
 
 
 def serve(folder: Path | None = None, into: Path | None = None, *, port: int = 8000) -> None:
@@ -570,23 +567,17 @@ def _write(folder: Path, files: Mapping[str, bytes]) -> None:
             path.write_bytes(content)
 
 
-def _render(docs: Path, site: Path, description: str | None = None) -> None:
-    """Render a folder of Markdown by MkDocs, which must have nothing to complain about.
-
-    Args:
-        docs: the Markdown.
-        site: where to put what is rendered.
-        description: what the site says it is, if not what the settings say.
-    """
+def _render(docs: Path, site: Path) -> None:
+    """Render a folder of Markdown by MkDocs, which must have nothing to complain about."""
     with _quiet_mkdocs() as complaints:
         from mkdocs.commands.build import build as mkdocs_build
         from mkdocs.config import load_config
         from mkdocs.exceptions import MkDocsException
 
         try:
-            folders = {"docs_dir": str(docs.resolve()), "site_dir": str(site.resolve())}
-            described = {"site_description": description} if description else {}
-            mkdocs_build(load_config(str(paths.MKDOCS), **folders, **described, strict=True))
+            mkdocs_build(
+                load_config(str(paths.MKDOCS), docs_dir=str(docs.resolve()), site_dir=str(site.resolve()), strict=True)
+            )
         except MkDocsException as error:
             details = "\n".join(complaints) or str(error)
             raise CatalogError(f"MkDocs cannot render {docs}:\n{details}") from None
