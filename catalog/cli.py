@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from typer.core import TyperCommand, TyperGroup
 
-from catalog import completion
+from catalog import completion, paths
 from catalog.errors import CatalogError, LibraryError
 from catalog.schema import Kind
 from catalog.verify import Recorded  # noqa: TC001 - Typer looks at the annotations
@@ -120,11 +120,41 @@ def _version(asked: bool) -> None:
         raise typer.Exit
 
 
+def _naming(variable: str) -> Callable[[Path | None], None]:
+    """What an option does that names a folder: processes that are started here are to know it too."""
+
+    def name(folder: Path | None) -> None:
+        if folder is not None:
+            os.environ[variable] = str(folder.resolve())
+
+    return name
+
+
 @app.callback()
 def _top(
     version: Annotated[
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and exit.")
     ] = False,
+    papers: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="DIR",
+            envvar=paths.PAPERS_VARIABLE,
+            is_eager=True,
+            callback=_naming(paths.PAPERS_VARIABLE),
+            help="A folder of records to use in place of the project's own.",
+        ),
+    ] = None,
+    reproductions: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="DIR",
+            envvar=paths.REPRODUCTIONS_VARIABLE,
+            is_eager=True,
+            callback=_naming(paths.REPRODUCTIONS_VARIABLE),
+            help="The modules, checks and results of those records. Verifying runs the code in it; questions never do.",
+        ),
+    ] = None,
 ) -> None:
     """Convolutional-network papers as executable evidence: what they say, what builds on what, and whether it holds."""
 
@@ -465,8 +495,9 @@ def source(
     def title(module: str) -> str:
         if module == "layers":
             return "What several papers use"
-        work = library.work(module.replace("_", "-"))
-        return f"{work.title} ({work.year})"
+        # The modules that come with the project are of its papers, of which another catalogue need not know.
+        work = library.outlines.get(module.replace("_", "-"))
+        return f"{work.title} ({work.year})" if work else f"reproductions/{module}.py of repro"
 
     _give(one_file.standalone(paper.id, title) if standalone else one_file.source_of(paper.id), output)
 
@@ -601,6 +632,7 @@ def new(
         except Unreachable as error:
             raise CatalogError(f"{error}; is there a network? --offline writes the files without asking") from None
     chosen = begin.chosen_id(name, fields)
+    record_only = record_only or paths.reproductions_folder() is None  # records of one's own need no modules
     written = begin.draft(chosen, fields, record_only=record_only)
     begin.write(written)
     for note in notes:
@@ -629,7 +661,7 @@ def fmt(
     from catalog.canonical import reformat
     from catalog.text import counted
 
-    number, changes = reformat(paths.RECORDS, ids or (), write=not check)
+    number, changes = reformat(paths.records_folder(), ids or (), write=not check)
     for change in changes:
         new, gone = change.lines
         _print([f"{change.file}: +{new} −{gone}"])
@@ -788,6 +820,9 @@ def verify(
     warm_up(several=len(names or ()) != 1)  # it imports torch while the records are read
     papers = selection.choose(_library(), names or (), topic=topic, family=family, changed=changed)
     asked = selection.requests(papers, tiers=tier or (), claims=claim or (), only=only or ())
+    selection.need_code(asked)
+    if any(request.selection for request in asked):
+        _say_whose_code()
     source = _source(asked, data, accept_data_mismatch)
     limits = Limits(timeout, memory)
     reports = _measure(asked, jobs or cores(), limits, source, record=record, full=bool(claim), quiet=as_json)
@@ -822,6 +857,7 @@ def _hold(
     papers = [paper for name in names for paper in _library().resolve(name)]
     if len(papers) != 1:
         raise CatalogError("name the one paper that the model or the figure is held against")
+    _say_whose_code()
     report = hold(papers[0], variant=variant, model=model, options=options, size=size, claimed=claimed).as_dict()
     if as_json:
         _print_json(report)
@@ -909,8 +945,6 @@ def _record(report: PaperReport, ledger: Ledger, *, say: bool) -> None:
 
 
 def _say_recorded(paper: str, written: bool) -> None:
-    from catalog import paths
-
     file = _nearby(paths.results_folder() / f"{paper}.yaml")
     _say(f"recorded in {file}" if written else f"{file} says the same already")
 
@@ -986,6 +1020,7 @@ def mutate(
     from catalog.verify.mutation import mutate as make_errors
 
     paper = _one_paper(name)
+    _say_whose_code()
     with counting(f"errors in {paper.id}", n) as tell:
         report = make_errors(paper, n=n, seed=seed, jobs=jobs or cores(), on_outcome=tell)
     if as_json:
@@ -1060,6 +1095,7 @@ def evaluate(
         raise CatalogError("a part of the images decides nothing, so nothing could be recorded: --record or --limit")
     paper = _one_paper(name)
     ledger = Ledger.load(paper.id)
+    _say_whose_code()
     with stages() as tell:
         found = evaluation.evaluate(
             paper,
@@ -1191,6 +1227,12 @@ def _print_json(data: object) -> None:
 def _say(message: str) -> None:
     """Print what is no result."""
     typer.echo(message, err=True)
+
+
+def _say_whose_code() -> None:
+    """Before modules are imported: say from where, if not from the project."""
+    if (own := paths.own_reproductions()) is not None:
+        _say(f"running the code in {_nearby(own)}")
 
 
 def _print_papers(papers: Sequence[Paper]) -> None:

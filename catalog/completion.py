@@ -39,25 +39,26 @@ def _data(path: Path) -> Any:
 
 @_never_failing
 def _papers() -> list[str]:
-    return sorted(path.stem for path in paths.RECORDS.glob("*.yaml") if path.stem not in {"taxonomy", "families"})
+    files = paths.records_folder().glob("*.yaml")
+    return sorted(path.stem for path in files if path.stem not in {"taxonomy", "families"})
 
 
 @_never_failing
 def files() -> list[str]:
     """Names of all files of records, without .yaml."""
-    return sorted(path.stem for path in paths.RECORDS.rglob("*.yaml"))
+    return sorted(path.stem for path in paths.records_folder().rglob("*.yaml"))
 
 
 @_never_failing
 def families() -> list[str]:
     """Ids of the families."""
-    return [family["id"] for family in _data(paths.RECORDS / "families.yaml")["families"]]
+    return [family["id"] for family in _data(paths.records_folder() / "families.yaml")["families"]]
 
 
 @_never_failing
 def topics() -> list[str]:
     """Ids of the topics."""
-    return [topic["id"] for topic in _data(paths.RECORDS / "taxonomy.yaml")["topics"]]
+    return [topic["id"] for topic in _data(paths.records_folder() / "taxonomy.yaml")["topics"]]
 
 
 def names() -> list[str]:
@@ -92,4 +93,5 @@ def variants(ctx: typer.Context) -> list[str]:
 @_never_failing
 def claims(ctx: typer.Context) -> list[str]:
     """Ids of the claims of the papers that are on the command line already."""
-    return [claim["id"] for paper in _asked(ctx) for claim in _data(paths.RECORDS / f"{paper}.yaml").get("claims", ())]
+    files = [paths.records_folder() / f"{paper}.yaml" for paper in _asked(ctx)]
+    return [claim["id"] for file in files for claim in _data(file).get("claims", ())]

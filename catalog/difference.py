@@ -92,8 +92,8 @@ class Code:
 
 def code(old: Paper, new: Paper) -> Code | None:
     """How the modules of two papers differ; none where one of them has no module."""
-    files = [paths.REPRODUCTIONS / f"{paper.id.replace('-', '_')}.py" for paper in (old, new)]
-    if not all(file.is_file() for file in files):
+    files = [file for paper in (old, new) if (file := paths.module_file(paper.id.replace("-", "_")))]
+    if len(files) < 2:
         return None
     texts = [file.read_text(encoding="utf-8") for file in files]
     imports = (

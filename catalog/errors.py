@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-__all__ = ["CatalogError", "LibraryError", "Problem"]
+__all__ = ["CatalogError", "LibraryError", "NoRecords", "Problem"]
 
 
 class CatalogError(Exception):
@@ -20,6 +20,10 @@ class CatalogError(Exception):
 
     def __str__(self) -> str:
         return self.message
+
+
+class NoRecords(CatalogError):
+    """A folder of records that is not there, or holds none."""
 
 
 @dataclass(frozen=True, slots=True)

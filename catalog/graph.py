@@ -12,6 +12,7 @@ from itertools import chain, islice
 from typing import TYPE_CHECKING, Any, Literal
 
 from catalog.errors import CatalogError
+from catalog.text import counted, listed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
@@ -85,6 +86,20 @@ class Lineage:
     def as_dict(self) -> dict[str, Any]:
         """For JSON."""
         return {"of": list(self.of), "direction": self.direction, "papers": [asdict(step) for step in self.papers]}
+
+    @property
+    def summary(self) -> str:
+        """In a few words, for a person."""
+        whose = "its" if len(self.of) == 1 else "their"
+        return f"{listed(self.of)} and {whose} {self.direction}, {counted(len(self.papers), 'work')} in all"
+
+    def __repr__(self) -> str:
+        return f"<Lineage: {self.summary}>"
+
+    def _repr_html_(self) -> str:
+        from catalog import notebook
+
+        return notebook.lineage(self)
 
 
 def lineage(

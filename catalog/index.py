@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from catalog import cache, paths
-from catalog.errors import LibraryError, Problem
+from catalog.errors import LibraryError, NoRecords
 from catalog.names import normal
 from catalog.outline import Named, Outline
 
@@ -132,6 +132,7 @@ def load(folder: Path) -> Index:
     """The index of a folder of records as they are now.
 
     Raises:
+        NoRecords: there is no such folder, or no record of a paper in it.
         LibraryError: with everything that is wrong in the folder, file by file and line by line.
     """
     folder = folder.resolve()
@@ -142,7 +143,9 @@ def load(folder: Path) -> Index:
         contents = _Contents(folder)
     except OSError as error:
         what = "there is no such folder" if not folder.exists() else error.strerror or str(error)
-        raise LibraryError([Problem(str(folder), None, "", f"no records: {what}")]) from None
+        raise NoRecords(f"no records in {folder}: {what}") from None
+    if not any(file.kind == "paper" for file in contents.files):
+        raise NoRecords(f"no records in {folder}: a paper is a file there such as resnet.yaml")
 
     base = next((index for index in cache.kept(folder) if _is_of(index.connection, contents.code)), None)
     if base is not None and contents.are_those_of(base.connection):
@@ -195,8 +198,9 @@ def _observed(folder: Path) -> Iterator[os.DirEntry[str]]:
 
 
 def _modules(folder: Path) -> tuple[Path, ...]:
-    """Claims of the project's own records name variants of modules and functions among checks."""
-    return (paths.REPRODUCTIONS, paths.REPRODUCTIONS / "checks") if folder == paths.RECORDS else ()
+    """Claims of the catalogue that is in use name variants of its modules and functions among their checks."""
+    modules = paths.reproductions_folder() if folder == paths.records_folder() else None
+    return tuple(where for where in (modules, modules / "checks") if where.is_dir()) if modules else ()
 
 
 class _Contents:

@@ -11,12 +11,17 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from catalog import index, paths
 from catalog.errors import LibraryError
 from catalog.names import Names, UnknownName, closest
+from catalog.notebook import Table
 from catalog.outline import Edge, Named, Outline
+from catalog.text import counted
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
+    from catalog.graph import Lineage
+    from catalog.questions import Answer
     from catalog.records import ExternalWork, Family, Paper, Record, Topic
+    from catalog.search import Found
 
     R = TypeVar("R", bound=Record)
 
@@ -61,13 +66,14 @@ class Library:
         self._records: dict[tuple[str, str], Any] = {}
 
     @classmethod
-    def load(cls, folder: Path | None = None) -> Library:
-        """Read and check the project's own records, or those of a folder.
+    def load(cls, folder: Path | str | None = None) -> Library:
+        """Read and check the records of a folder, or else those of ``REPRO_PAPERS``, or else the project's own.
 
         Raises:
+            NoRecords: there is no such folder, or no record of a paper in it.
             LibraryError: with everything that is wrong in the folder, file by file and line by line.
         """
-        folder = paths.RECORDS if folder is None else Path(folder)
+        folder = paths.records_folder() if folder is None else Path(folder).expanduser()
         return cls(folder, index.load(folder))
 
     @cached_property
@@ -80,29 +86,37 @@ class Library:
         """Every family by id, in the order of its file."""
         return {family.id: family for family in self.index.named("family")}
 
+    def __repr__(self) -> str:
+        return f"<Library of {counted(len(self), 'paper')}, in {self.folder}>"
+
+    def _repr_html_(self) -> str:
+        from catalog import notebook
+
+        return notebook.library(self)
+
     # --- Records -----------------------------------------------------------------------------------------------------
 
     @cached_property
-    def papers(self) -> tuple[Paper, ...]:
+    def papers(self) -> Table[Paper]:
         """Every paper of the catalogue, by id."""
-        return tuple(self[paper] for paper in self._paper_ids)
+        return Table(self[paper] for paper in self._paper_ids)
 
     @cached_property
-    def external(self) -> tuple[ExternalWork, ...]:
+    def external(self) -> Table[ExternalWork]:
         """Every work outside the catalogue, by id."""
         from catalog.records import ExternalWork
 
-        return tuple(self._record(ExternalWork, "external", work) for work in self.index.ids("external"))
+        return Table(self._record(ExternalWork, "external", work) for work in self.index.ids("external"))
 
     @cached_property
-    def topics(self) -> tuple[Topic, ...]:
+    def topics(self) -> Table[Topic]:
         """Every topic, in the order of the taxonomy."""
-        return tuple(self.topic(topic) for topic in self.topic_names)
+        return Table(self.topic(topic) for topic in self.topic_names)
 
     @cached_property
-    def families(self) -> tuple[Family, ...]:
+    def families(self) -> Table[Family]:
         """Every family, in the order of its file."""
-        return tuple(self.family(family) for family in self.family_names)
+        return Table(self.family(family) for family in self.family_names)
 
     def __getitem__(self, paper: str) -> Paper:
         """The paper of an id.
@@ -180,6 +194,26 @@ class Library:
             self._records[kind, key] = record
         return record
 
+    # --- Questions ---------------------------------------------------------------------------------------------------
+
+    def ask(self, question: str) -> Answer:
+        """Answer a question in plain English; see :func:`catalog.questions.ask`."""
+        from catalog.questions import ask
+
+        return ask(self, question)
+
+    def search(self, words: str, limit: int = 10) -> Found:
+        """What holds all of some words, the best first; see :func:`catalog.search.search`."""
+        from catalog.search import search
+
+        return search(self, words, limit)
+
+    def lineage(self, *names: str, ancestors: bool = False, depth: int | None = None) -> Lineage:
+        """What came of papers or families, or what they came from; see :func:`catalog.graph.lineage`."""
+        from catalog.graph import lineage
+
+        return lineage(self, names, ancestors=ancestors, depth=depth)
+
     # --- Names -------------------------------------------------------------------------------------------------------
 
     @cached_property
@@ -209,16 +243,16 @@ class Library:
         kind, key = self.names.find(name)
         return self._members(key) if kind == "family" else (key,)
 
-    def resolve(self, name: str) -> tuple[Paper, ...]:
+    def resolve(self, name: str) -> Table[Paper]:
         """The paper that people call so, or the members of the family, by date; raises like :meth:`find`."""
         found = self.find(name)
-        return tuple(self[paper] for paper in self.ids(found.id))
+        return Table(self[paper] for paper in self.ids(found.id))
 
     # --- Selections --------------------------------------------------------------------------------------------------
 
     def select(
         self, *, topic: str | None = None, family: str | None = None, since: int = 0, before: int = 9999
-    ) -> tuple[Paper, ...]:
+    ) -> Table[Paper]:
         """The papers on a topic and those under it, of a family, of some years, or all of that, by date.
 
         Raises:
@@ -229,16 +263,16 @@ class Library:
             found_by.append(("under", self._known_topic(topic)))
         if family is not None:
             found_by.append(("family", self._known_family(family)))
-        return tuple(self[paper] for paper in self.index.papers(*found_by, since=since, before=before))
+        return Table(self[paper] for paper in self.index.papers(*found_by, since=since, before=before))
 
-    def members(self, family: str) -> tuple[Paper, ...]:
+    def members(self, family: str) -> Table[Paper]:
         """The papers of a family, by date."""
         return self.select(family=family)
 
-    def papers_on(self, topic: str, subtopics: bool = True) -> tuple[Paper, ...]:
+    def papers_on(self, topic: str, subtopics: bool = True) -> Table[Paper]:
         """The papers on a topic, and on the topics under it, by date."""
         way = "under" if subtopics else "topic"
-        return tuple(self[paper] for paper in self.index.papers((way, self._known_topic(topic))))
+        return Table(self[paper] for paper in self.index.papers((way, self._known_topic(topic))))
 
     def led_to(self, work: str) -> list[tuple[Outline, Edge]]:
         """The papers that build on a work directly, with how they do, the oldest first."""

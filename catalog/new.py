@@ -92,10 +92,11 @@ def next_steps(paper: str, *, record_only: bool, width: int) -> list[str]:
     if record_only:
         steps.append(f"'repro lineage {paper} --ancestors' shows what it builds on.")
     else:
-        test = f"tests/reproductions/test_{paper.replace('-', '_')}.py"
+        test = f"'pytest tests/reproductions/test_{paper.replace('-', '_')}.py' and "
+        by = f"{'' if paths.has_own_records() else test}'repro mutate {paper}'"
         steps += [
             f"'repro verify {paper}' measures the claims.",
-            f"'pytest {test}' and 'repro mutate {paper}' make errors in the module; a claim has to notice each.",
+            f"Small errors are made in the module by {by}; a claim has to notice each.",
         ]
     lines = [heading("Next")]
     for number, step in enumerate(steps, 1):
@@ -119,24 +120,30 @@ def draft(paper: str, fields: Mapping[str, Any], *, record_only: bool = False) -
     Raises:
         CatalogError: the id is taken, the paper is in the catalogue already, or this is no checkout.
     """
-    if paths.CHECKOUT is None:
-        raise CatalogError("papers are added in a checkout of the project; this is an installed copy")
+    if paths.CHECKOUT is None and not paths.has_own_records():
+        raise CatalogError(
+            "papers are added in a checkout of the project, or to records of one's own (--papers DIR); this is an "
+            "installed copy"
+        )
     _refuse_known(paper, fields)
-    record = paths.RECORDS / f"{paper}.yaml"
+    record, modules = paths.records_folder() / f"{paper}.yaml", paths.reproductions_folder()
     heading = reference(record)
     found = {record: (f"{heading}\n" if heading else "") + dump(_record(paper, fields, record_only))}
-    if not record_only:
+    if not record_only and modules is not None:
         module = paper.replace("-", "_")
         words = {"paper": paper, "module": module, "name": fields.get("name", paper), "heading": _heading(fields)}
         words = {key: re.sub(r'["\\]', "'", word) for key, word in words.items()}  # nothing may end a docstring
         found |= {
-            paths.REPRODUCTIONS / f"{module}.py": _MODULE.format(**words),
-            paths.REPRODUCTIONS / "checks" / f"{module}.py": _CHECKS.format(**words),
-            paths.CHECKOUT / "tests" / "reproductions" / f"test_{module}.py": _TEST.format(**words),
+            modules / f"{module}.py": _MODULE.format(**words),
+            modules / "checks" / f"{module}.py": _CHECKS.format(**words),
         }
+        if paths.CHECKOUT is not None and not paths.has_own_records():
+            found[paths.CHECKOUT / "tests" / "reproductions" / f"test_{module}.py"] = _TEST.format(**words)
     for path in found:
         if path.exists():
-            raise CatalogError(f"{path.relative_to(paths.CHECKOUT)} is there already; nothing was written")
+            ours = paths.CHECKOUT is not None and path.is_relative_to(paths.CHECKOUT)
+            shown = path.relative_to(paths.CHECKOUT) if ours and paths.CHECKOUT else path
+            raise CatalogError(f"{shown} is there already; nothing was written")
     return found
 
 
@@ -185,7 +192,7 @@ def _refuse_known(paper: str, fields: Mapping[str, Any]) -> None:
 
 def _present(*kinds: str) -> Iterator[tuple[str, dict[str, Any]]]:
     """The files of some kinds, valid or not: another paper that has been begun must not stand in the way."""
-    for file in files(paths.RECORDS):
+    for file in files(paths.records_folder()):
         if file.kind in kinds and file.error is None:
             try:
                 yield file.name, parse(file.content).data

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 from catalog.errors import CatalogError
 from catalog.graph import Common, Derivation, Influence, Lineage, common, influence, lineage, path
 from catalog.names import UnknownName, find_authors, find_topic
+from catalog.notebook import Table
 from catalog.show import NOT_MEASURED, verdict_on
 
 if TYPE_CHECKING:
@@ -120,6 +121,11 @@ class Answer:
             "understood": self.understood,
             "result": [_plain(one) for one in self.result] if isinstance(self.result, tuple) else _plain(self.result),
         }
+
+    def _repr_html_(self) -> str:
+        from catalog import notebook
+
+        return notebook.answer(self)
 
 
 def _plain(result: Any) -> dict[str, Any]:
@@ -308,7 +314,7 @@ def _papers(question: str, papers: Iterable[Paper], understood: str, groups: _Gr
     """The papers of a period, by date."""
     period = _Period.of(groups)
     found = sorted(period.papers(papers), key=lambda paper: (paper.published, paper.id))
-    return Answer(question, "papers", understood + period.words, tuple(found))
+    return Answer(question, "papers", understood + period.words, Table(found))
 
 
 class _Period(NamedTuple):
@@ -333,7 +339,8 @@ class _Period(NamedTuple):
 
 
 def _influence(library: Library, question: str, groups: _Groups) -> Answer:
-    papers, about = library.papers, ""
+    papers: Iterable[Paper] = library.papers
+    about = ""
     if "name" in groups:
         papers, name = _on(library, groups["name"])
         about = f" on {name}"

@@ -474,6 +474,16 @@ class Links(Record):
 class Work(Record):
     """What a paper of the catalogue and a work outside it have in common."""
 
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {self.id}: {self.title} ({self.year})>"
+
+    __str__ = __repr__
+
+    def _repr_html_(self) -> str:
+        from catalog import notebook
+
+        return notebook.work(self)
+
     id: Identifier
     name: Text = Field(description="what people call it")
     aliases: list[Text] = Field([], description="other names people use")
@@ -549,6 +559,16 @@ class Paper(Work):
 class Topic(Record):
     """A heading of the survey. Its place in the tree is its id."""
 
+    def __repr__(self) -> str:
+        return f"<Topic {self.id}: {self.name}>"
+
+    __str__ = __repr__
+
+    def _repr_html_(self) -> str:
+        from catalog import notebook
+
+        return notebook.topic(self)
+
     id: TopicIdentifier
     name: Text
     comments: list[Comment] = Field([], description="quotations that speak of the topic as a whole")
@@ -560,6 +580,16 @@ class Topic(Record):
 
 class Family(Record):
     """Papers that people name in one breath."""
+
+    def __repr__(self) -> str:
+        return f"<Family {self.id}: {self.name}>"
+
+    __str__ = __repr__
+
+    def _repr_html_(self) -> str:
+        from catalog import notebook
+
+        return notebook.family(self)
 
     id: Identifier
     name: Text

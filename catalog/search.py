@@ -67,6 +67,14 @@ class Found:
         hits = [asdict(hit) | {"snippet": "".join(text for text, _ in hit.snippet)} for hit in self.hits]
         return {"words": self.words, "count": self.count, "results": hits, "suggestions": self.suggestions}
 
+    def __repr__(self) -> str:
+        return f"<Found: {self.count} for '{self.words}': {', '.join(hit.id for hit in self.hits) or 'nothing'}>"
+
+    def _repr_html_(self) -> str:
+        from catalog import notebook
+
+        return notebook.found(self)
+
 
 def search(library: Library, words: str, limit: int = 10) -> Found:
     """What the words are all found in, the best first.

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 from catalog import paths
 from catalog.errors import CatalogError
+from catalog.text import listed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -32,9 +33,12 @@ def source_of(paper: str) -> str:
     Raises:
         CatalogError: it has none.
     """
-    path = paths.REPRODUCTIONS / f"{paper.replace('-', '_')}.py"
+    folder = paths.reproductions_folder()
+    if folder is None:
+        raise CatalogError(f"{paper} has no module; name the folder of those of these records: --reproductions DIR")
+    path = folder / f"{paper.replace('-', '_')}.py"
     if not path.is_file():
-        raise CatalogError(f"{paper} has no module yet; repro list says which papers have one")
+        raise CatalogError(f"{paper} has no module yet, which would be {folder.name}/{path.name}")
     return path.read_text(encoding="utf-8")
 
 
@@ -55,18 +59,27 @@ def standalone(paper: str, title: Callable[[str], str]) -> str:
         _collect(_Place(own.name, name), needed)
     flat = _flat_names(own.name, needed)
     modules = _in_order(own.name, needed)
-    blocks = [_imports(needed)]
+    wanted = _wanted(needed)
+    blocks = [_imports(wanted)]
     for module in modules:
         heading = f"# --- {title(module)} ".ljust(119, "-")
-        wanted = [definition for definition in _module(module).statements if needed.keys() & definition.places]
-        texts = [_rewritten(definition, flat) for definition in wanted]
+        taken = [definition for definition in _module(module).statements if needed.keys() & definition.places]
+        texts = [_rewritten(definition, flat) for definition in taken]
         blocks += [heading, *texts] if len(modules) > 1 else texts
-    origin = f"# Written by `repro source {paper} --standalone`; needs torch alone. {_LICENCE}"
+    outside = [found.whole_name.partition(".")[0] for found in wanted.values() if not found.is_standard]
+    needs = "torch alone" if set(outside) <= {"torch"} else listed(sorted(set(outside)))
+    origin = f"# Written by `repro source {paper} --standalone`; needs {needs}.{_licence(modules)}"
     header = f'"""{own.docstring}"""\n\n{origin}\n\nfrom __future__ import annotations\n\n'
     return header + "\n\n\n".join(blocks) + "\n"
 
 
-_LICENCE = "MIT License, Copyright (c) 2026 The repro authors."
+def _licence(modules: list[str]) -> str:
+    """Under which licence people may use the file: somebody's own modules are theirs to license."""
+    ours = [module for module in modules if (paths.REPRODUCTIONS / f"{module}.py").is_file()]
+    licence = "MIT License, Copyright (c) 2026 The repro authors."
+    if len(ours) == len(modules):
+        return f" {licence}"
+    return f"\n# What is from {listed(ours)} of repro: {licence}" if ours else ""
 
 
 class _Place(NamedTuple):
@@ -132,7 +145,9 @@ class _Module:
 
 @cache
 def _module(name: str) -> _Module:
-    path = paths.REPRODUCTIONS / f"{name}.py"
+    path = paths.module_file(name)
+    if path is None:
+        raise CatalogError(f"there is no reproductions/{name}.py, from which another module imports")
     source = path.read_text(encoding="utf-8")
     tree = ast.parse(source)
     lines = source.splitlines()
@@ -261,8 +276,8 @@ def _in_order(own: str, needed: dict[_Place, None]) -> list[str]:
     return found
 
 
-def _imports(needed: dict[_Place, None]) -> str:
-    """The lines that import what is needed from outside, those for types alone under their condition."""
+def _wanted(needed: dict[_Place, None]) -> dict[str, _Import]:
+    """What is needed from outside, by the names that the definitions use."""
     wanted: dict[str, _Import] = {}
     definitions = {place: _module(place.module).definitions[place.name] for place in needed}
     for definition in definitions.values():
@@ -278,9 +293,15 @@ def _imports(needed: dict[_Place, None]) -> str:
                 )
             if other.for_types_only:
                 wanted[used.id] = found
-    for_types_only = [found for found in wanted.values() if found.for_types_only]
+    for_types_only = any(found.for_types_only for found in wanted.values())
     if for_types_only or any(definition.for_types_only for definition in definitions.values()):
         wanted["TYPE_CHECKING"] = _Import("typing", "TYPE_CHECKING", "TYPE_CHECKING", for_types_only=False)
+    return wanted
+
+
+def _imports(wanted: dict[str, _Import]) -> str:
+    """The lines that import what is needed from outside, those for types alone under their condition."""
+    for_types_only = [found for found in wanted.values() if found.for_types_only]
     always = [found for found in wanted.values() if not found.for_types_only]
     groups = [
         _lines([found for found in always if found.is_standard]),

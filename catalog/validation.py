@@ -50,6 +50,8 @@ class Families(Record):
     families: list[Family]
 
 
+_TAXONOMY = "topics: [{id: kernels, name: Convolutional Kernels}]"
+
 R = TypeVar("R", bound=Record)
 
 
@@ -148,7 +150,9 @@ def check(folder: Path, files: Iterable[File], known: Mapping[str, dict[str, Any
     works: list[_Entry[Any]] = [*papers, *external]
     problems = []
     if taxonomy is None:
-        problems.append(Problem(f"{folder.resolve().name}/taxonomy.yaml", None, "", "is missing; it lists the topics"))
+        problems.append(
+            Problem(f"{folder.resolve().name}/taxonomy.yaml", None, "", f"is missing; it lists the topics: {_TAXONOMY}")
+        )
 
     _check_ids(works, taxonomy, families)
     _check_references(works, taxonomy, families)
@@ -156,10 +160,11 @@ def check(folder: Path, files: Iterable[File], known: Mapping[str, dict[str, Any
     _check_descent(papers, works)
     _check_dates(works)
     _check_links(works)
-    if folder.resolve() == paths.RECORDS:
+    modules = paths.reproductions_folder()
+    if modules is not None and folder.resolve() == paths.records_folder():
         for paper in papers:
             if paper.file.name not in known:
-                _check_reproduction(paper)
+                _check_reproduction(paper, modules)
 
     entries = [entry for entry in (*works, taxonomy, families) if entry is not None]
     for entry in entries:
@@ -415,12 +420,12 @@ def _check_descent(papers: list[_Entry[Paper]], works: list[_Entry[Any]]) -> Non
         entries[descendant].complain(place, f"these papers build on one another in a circle: {way}")
 
 
-def _check_reproduction(paper: _Entry[Paper]) -> None:
+def _check_reproduction(paper: _Entry[Paper], modules: Path) -> None:
     """What a record says of the paper's module and checks is true of them; they are read, not imported."""
     name = paper.file.stem.replace("-", "_")
     module, checks = f"reproductions/{name}.py", f"reproductions/checks/{name}.py"
     for shown in (module, checks):
-        file = paths.REPRODUCTIONS.parent / shown
+        file = modules / shown.removeprefix("reproductions/")
         lines = file.read_text("utf-8", errors="replace").splitlines() if file.is_file() else []
         for line, text in enumerate(lines, 1):
             if BLANK in text:
@@ -428,14 +433,13 @@ def _check_reproduction(paper: _Entry[Paper]) -> None:
     record = paper.record
     if record is None:
         return
-    there = (paths.REPRODUCTIONS / f"{name}.py").is_file()
-    if not there:
+    if not (modules / f"{name}.py").is_file():
         if record.reproduction is not None:
             paper.complain(("reproduction",), f"there is no {module}")
         return
     try:
         variants = reproductions.variants(paper.file.stem)
-        functions = _functions(paths.REPRODUCTIONS / "checks" / f"{name}.py")
+        functions = _functions(modules / "checks" / f"{name}.py")
     except (SyntaxError, UnicodeDecodeError, ValueError) as error:
         paper.complain(("reproduction",), f"{module} or {checks} is not Python: {error}")
         return

@@ -33,6 +33,7 @@ from catalog.errors import CatalogError
 from catalog.graph import Lineage, lineage
 from catalog.records import Ancestor, Claim, Comparator, ExternalWork, Family, Paper, Relation, Status, Tier, Topic
 from catalog.show import NOT_MEASURED
+from catalog.standalone import source_of
 from catalog.verify.ledger import Entry, Ledger, MutationScore
 
 if TYPE_CHECKING:
@@ -209,6 +210,17 @@ class _Catalogue:
             for subject in shown:
                 yield _place(subject)[0], template, subject
 
+    @property
+    def is_the_project(self) -> bool:
+        """Whether these are the project's own records."""
+        return self.library.folder.resolve() == paths.RECORDS
+
+    @cached_property
+    def largest_family(self) -> Family | None:
+        """The family that has the most papers, if there is any."""
+        members = Counter(paper.family for paper in self.library.papers)
+        return max(self.library.families, key=lambda family: members[family.id], default=None)
+
     @cached_property
     def papers(self) -> list[Paper]:
         """All papers, oldest first."""
@@ -338,8 +350,7 @@ def _module(paper: str) -> _Module | None:
         variants = reproductions.variants(paper)
     except reproductions.UnknownReproduction:
         return None
-    name = paper.replace("-", "_") + ".py"
-    return _Module(f"reproductions/{name}", (paths.REPRODUCTIONS / name).read_text(encoding="utf-8"), variants)
+    return _Module(f"reproductions/{paper.replace('-', '_')}.py", source_of(paper), variants)
 
 
 # --- Writing ---------------------------------------------------------------------------------------------------------
@@ -500,8 +511,9 @@ def serve(folder: Path | None = None, into: Path | None = None, *, port: int = 8
             print(error, file=sys.stderr)
 
     server: Any = LiveReloadServer(again, "127.0.0.1", port, str(site))
-    for path in (folder or paths.RECORDS, paths.SITE, paths.MKDOCS, paths.REPRODUCTIONS, paths.results_folder()):
-        if path.exists():
+    ours = (paths.SITE, paths.MKDOCS, paths.REPRODUCTIONS)
+    for path in (folder or paths.records_folder(), *ours, paths.own_reproductions(), *paths.results_folders()):
+        if path is not None and path.exists():
             server.watch(str(path))
     print(f"http://127.0.0.1:{port}/ shows the site until Ctrl-C", file=sys.stderr)
     try:

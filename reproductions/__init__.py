@@ -2,6 +2,9 @@
 
 ``build("resnet", "resnet50", classes=10)`` builds a network; ``variants("resnet")`` names those a module offers.
 Importing this package imports no module of a paper and not torch.
+
+Somebody's own modules (``REPRO_REPRODUCTIONS``) are imported from here too, as ``reproductions.<module>``, and may
+import those that come with the project.
 """
 
 from __future__ import annotations
@@ -10,15 +13,20 @@ import ast
 import importlib
 import re
 from functools import cache
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from catalog import paths
+
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from torch import nn
 
 __all__ = ["UnknownReproduction", "UnknownVariant", "build", "find_variant", "main_variant", "variants"]
 
-_HERE = Path(__file__).parent
+if (_own := paths.checked_reproductions()) is not None:
+    __path__.append(str(_own))
+
 _NOT_PAPERS = {"__init__", "layers"}
 
 
@@ -27,7 +35,7 @@ class UnknownReproduction(LookupError):
 
     def __init__(self, paper: str) -> None:
         self.paper = paper
-        super().__init__(f"no module reproduces '{paper}'; there are {', '.join(_papers())}")
+        super().__init__(f"no module reproduces '{paper}'; there are {', '.join(_papers()) or 'none'}")
 
 
 class UnknownVariant(LookupError):
@@ -53,7 +61,7 @@ def build(paper: str, variant: str | None = None, **options: Any) -> nn.Module:
     """
     if variant is not None or not variants(paper):
         variant = find_variant(paper, variant or "")
-    module = importlib.import_module(f"reproductions.{_module_name(paper)}")
+    module = importlib.import_module(f"reproductions.{_file(paper).stem}")
     return module.build(**options) if variant is None else module.build(variant, **options)
 
 
@@ -79,7 +87,7 @@ def variants(paper: str) -> list[str]:
     Raises:
         UnknownReproduction: no module of that name.
     """
-    return list(_variants(_module_name(paper)))
+    return list(_variants(_file(paper)))
 
 
 def main_variant(paper: str) -> str:
@@ -89,7 +97,7 @@ def main_variant(paper: str) -> str:
         UnknownReproduction: no module of that name.
         UnknownVariant: the module holds no network.
     """
-    for statement in _tree(_module_name(paper)).body:
+    for statement in _tree(_file(paper)).body:
         match statement:
             case ast.FunctionDef(name="build", args=ast.arguments(defaults=[ast.Constant(value=str(name)), *_])):
                 return name
@@ -97,7 +105,9 @@ def main_variant(paper: str) -> str:
 
 
 def _papers() -> list[str]:
-    return sorted(path.stem.replace("_", "-") for path in _HERE.glob("*.py") if path.stem not in _NOT_PAPERS)
+    folder = paths.reproductions_folder()
+    found = folder.glob("*.py") if folder else ()
+    return sorted(path.stem.replace("_", "-") for path in found if path.stem not in _NOT_PAPERS)
 
 
 def _canonical(name: str) -> str:
@@ -108,23 +118,26 @@ def _letters(name: str) -> str:
     return name.replace("-", "")
 
 
-def _module_name(paper: str) -> str:
+def _file(paper: str) -> Path:
     name = _canonical(paper).replace("-", "_")
+    folder = paths.reproductions_folder()
     # Only plain names reach the file system: "../x" or "os.path" are no papers.
-    if not re.fullmatch(r"[a-z0-9_]+", name) or name in _NOT_PAPERS or not (_HERE / f"{name}.py").is_file():
-        raise UnknownReproduction(paper)
-    return name
+    if folder and re.fullmatch(r"[a-z0-9_]+", name) and name not in _NOT_PAPERS:
+        file = folder / f"{name}.py"
+        if file.is_file():
+            return file
+    raise UnknownReproduction(paper)
 
 
 @cache
-def _variants(name: str) -> tuple[str, ...]:
+def _variants(module: Path) -> tuple[str, ...]:
     """Read the names in a module's ``VARIANTS``, a dictionary whose keys are plain strings, from its source."""
-    for statement in _tree(name).body:
+    for statement in _tree(module).body:
         match statement:
             case ast.Assign(targets=[ast.Name(id="VARIANTS")], value=ast.Dict(keys=keys)):
                 return tuple(ast.literal_eval(key) for key in keys if key is not None)
     return ()
 
 
-def _tree(name: str) -> ast.Module:
-    return ast.parse((_HERE / f"{name}.py").read_text(encoding="utf-8"))
+def _tree(module: Path) -> ast.Module:
+    return ast.parse(module.read_text(encoding="utf-8"))

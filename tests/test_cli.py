@@ -522,7 +522,8 @@ def test_validate_prints_every_problem_with_its_line(records: Records) -> None:
 
 
 def test_validate_of_what_is_no_folder(tmp_path: Path) -> None:
-    assert "no such folder" in repro("validate", str(tmp_path / "nothing"), status=2).stdout
+    assert "nothing: there is no such folder" in complaint("validate", str(tmp_path / "nothing"))
+    assert "a paper is a file there such as" in complaint("validate", str(tmp_path))
 
 
 def test_questions_of_broken_records_show_the_problems(records: Records, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 import reproductions
-from catalog import Library, LibraryError, layout, paths, validation
-from catalog.errors import CatalogError
+from catalog import Library, layout, paths, validation
+from catalog.errors import CatalogError, NoRecords
 from catalog.names import UnknownName
 from catalog.records import ExternalWork, Family, Paper, Topic
 from catalog.source import parse
@@ -494,7 +494,9 @@ def test_a_broken_list_of_topics_does_not_break_the_papers(records: Records) -> 
 
 def test_topics_are_needed(records: Records) -> None:
     (records.folder / "taxonomy.yaml").unlink()
-    assert records.problems() == ["papers/taxonomy.yaml: is missing; it lists the topics"]
+    assert records.problems() == [
+        "papers/taxonomy.yaml: is missing; it lists the topics: topics: [{id: kernels, name: Convolutional Kernels}]"
+    ]
 
 
 def test_one_id_for_a_paper_and_an_outside_work(records: Records) -> None:
@@ -559,11 +561,17 @@ def test_control_characters_of_a_record_never_reach_the_terminal(records: Record
 
 
 def test_no_folder(tmp_path: Path) -> None:
-    with pytest.raises(LibraryError, match="no records: there is no such folder"):
+    with pytest.raises(NoRecords, match=r"no records in .*nowhere: there is no such folder"):
         Library.load(tmp_path / "nowhere")
     (tmp_path / "file").write_text("")
-    with pytest.raises(LibraryError, match="no records"):
+    with pytest.raises(NoRecords, match="no records"):
         Library.load(tmp_path / "file")
+
+
+def test_a_folder_without_a_paper(tmp_path: Path) -> None:
+    (tmp_path / "taxonomy.yaml").write_text("topics: []")
+    with pytest.raises(NoRecords, match="a paper is a file there such as"):
+        Library.load(tmp_path)
 
 
 @pytest.mark.parametrize(
@@ -596,7 +604,6 @@ def project(records: Records, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     (modules / "xception.py").write_text('VARIANTS = {"xception": 1, "xception-nores": 2}\n')
     (modules / "checks" / "xception.py").write_text("def extreme_inception():\n    return {}\n")
     monkeypatch.setattr(paths, "REPRODUCTIONS", modules)
-    monkeypatch.setattr(reproductions, "_HERE", modules)
     reproductions._variants.cache_clear()
     records.change("xception.yaml", "claims:", "reproduction: complete\nclaims:")
     yield records

@@ -37,7 +37,6 @@ def project(records: Records, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setattr(paths, "CHECKOUT", root)
     monkeypatch.setattr(paths, "RECORDS", records.folder.resolve())
     monkeypatch.setattr(paths, "REPRODUCTIONS", root / "reproductions")
-    monkeypatch.setattr(reproductions, "_HERE", root / "reproductions")
     monkeypatch.chdir(root)
     reproductions._variants.cache_clear()
     yield records

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 import venv
@@ -66,6 +67,24 @@ def test_nothing_is_compiled(installed: Path, elsewhere: Path) -> None:
     found = json.loads(run(installed, elsewhere, "search", "depthwise separable", "--json"))
     assert "xception" in [result["id"] for result in found["results"]]
     assert not list((elsewhere / ".cache" / "repro").glob("*.sqlite")), "the index came with the wheel"
+
+
+def test_the_packages_are_typed(installed: Path) -> None:
+    typed = {path.parent.name for path in files_of_the_package(installed) if path.name == "py.typed"}
+    assert typed == {"catalog", "reproductions"}
+
+
+def test_a_catalogue_of_ones_own(installed: Path, elsewhere: Path) -> None:
+    field = elsewhere / "field"
+    shutil.copytree(ROOT / "tests" / "other_catalogue", field, ignore=shutil.ignore_patterns("__pycache__"))
+    named = ("--papers", str(field / "papers"), "--reproductions", str(field / "reproductions"))
+    before = files_of_the_package(installed)
+    answer = json.loads(run(installed, elsewhere, *named, "list", "--json"))
+    assert len(answer["papers"]) == 4
+    report = json.loads(run(installed, elsewhere, *named, "verify", "sentence-cnn", "--record", "--json"))
+    assert report["summary"]["verified"] == 3
+    assert (field / "reproductions" / "results" / "sentence-cnn.yaml").is_file()
+    assert files_of_the_package(installed) == before
 
 
 def test_lineage(installed: Path, elsewhere: Path) -> None:

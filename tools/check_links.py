@@ -56,7 +56,7 @@ class Finding:
 
 def links(ids: Sequence[str], only: Sequence[str], *, arxiv: str, doi: str) -> Iterator[Link]:
     """The links of the records of these ids, or of all."""
-    found = [file for file in files(paths.RECORDS) if file.kind in ("paper", "external")]
+    found = [file for file in files(paths.records_folder()) if file.kind in ("paper", "external")]
     stems = {file.stem for file in found}
     for wanted in ids:
         if wanted not in stems:

@@ -99,7 +99,7 @@ def find(sources: Sources, data: dict[str, Any]) -> Metadata:
 def patch(file: File, changes: dict[str, Any]) -> str:
     """The changes of a record as a unified diff."""
     before = file.content.decode("utf-8")
-    path = paths.RECORDS / ("external" if file.kind == "external" else "") / f"{file.stem}.yaml"
+    path = paths.records_folder() / ("external" if file.kind == "external" else "") / f"{file.stem}.yaml"
     after = canonical(before, reference(path), parse(file.content).data | changes)
     old, new = before.splitlines(keepends=True), after.splitlines(keepends=True)
     return "".join(difflib.unified_diff(old, new, f"a/{file.name}", f"b/{file.name}"))
@@ -107,7 +107,7 @@ def patch(file: File, changes: dict[str, Any]) -> str:
 
 def chosen(ids: Sequence[str]) -> Iterator[tuple[File, dict[str, Any]]]:
     """The records of these ids, or all of them."""
-    found = [file for file in files(paths.RECORDS) if file.kind in ("paper", "external")]
+    found = [file for file in files(paths.records_folder()) if file.kind in ("paper", "external")]
     stems = {file.stem for file in found}
     for wanted in ids:
         if wanted not in stems:

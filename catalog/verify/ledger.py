@@ -139,7 +139,7 @@ class Ledger:
         Raises:
             LedgerError: the file is no ledger of this paper; the message says what is wrong and in which line.
         """
-        for folder in (paths.results_folder(), paths.REPRODUCTIONS / "results"):
+        for folder in paths.results_folders():
             path = folder / f"{paper}.yaml"
             if path.exists():
                 file = _read(path, paper)
@@ -347,10 +347,8 @@ def _peers(paper: str, claim: Claim) -> list[str]:
     """The libraries that a claim is held against: its peer, or whatever of them the checks of the paper import."""
     if claim.peer is not None:
         return [claim.peer.library]
-    path = paths.REPRODUCTIONS / "checks" / f"{paper.replace('-', '_')}.py"
-    if claim.tier is not Tier.PARITY or not path.is_file():
-        return []
-    return sorted(_source(path).libraries)
+    checks = [path for path in _own_files(paper)[1:] if path.is_file()]
+    return sorted(_source(*checks).libraries) if claim.tier is Tier.PARITY and checks else []
 
 
 def _processor() -> str:
@@ -450,7 +448,7 @@ def fingerprints(paper: str, claim: Claim) -> dict[str, str]:
     build, and so on. Comments, docstrings and layout do not count, nor does the version of Python.
     """
     starts = _own_files(paper)[: 1 if claim.check is None else 2]
-    code = [[path.relative_to(paths.REPRODUCTIONS).as_posix(), _source(path).digest] for path in _closure(starts)]
+    code = sorted(["/".join(_name(path)) + ".py", _source(path).digest] for path in _closure(starts))
     return {"code": _hash(code), "claim": _hash(claim.model_dump(mode="json", exclude=_PROSE, exclude_defaults=True))}
 
 
@@ -461,8 +459,15 @@ def sources(paper: Paper) -> list[Path]:
 
 def _own_files(paper: str) -> list[Path]:
     """Where the module of a paper is, if it has one, and where its checks are."""
-    module = f"{paper.replace('-', '_')}.py"
-    return [paths.REPRODUCTIONS / module, paths.REPRODUCTIONS / "checks" / module]
+    folder, module = paths.reproductions_folder(), f"{paper.replace('-', '_')}.py"
+    return [folder / module, folder / "checks" / module] if folder else []
+
+
+def _name(path: Path) -> tuple[str, ...]:
+    """What a reproduction is imported as, in parts and without the name of the package."""
+    own = paths.own_reproductions()
+    folder = own if own and path.is_relative_to(own) else paths.REPRODUCTIONS
+    return path.relative_to(folder).with_suffix("").parts
 
 
 def _fingerprints_of_all(paper: Paper) -> dict[str, str]:
@@ -489,13 +494,11 @@ class _Source:
             self.digest = _hash(content.decode("utf-8", "replace"))
             return
         self.digest = _hash(_bare(tree))
-        package = path.relative_to(paths.REPRODUCTIONS.parent).with_suffix("").parts[:-1]
+        package = ("reproductions", *_name(path)[:-1])
         for name in {name for node in ast.walk(tree) for name in _names_used(node, package)}:
             self.libraries |= LIBRARIES & set(name[:1])
-            if name[:1] == ("reproductions",) and len(name) > 1:
-                used = paths.REPRODUCTIONS.joinpath(*name[1:]).with_suffix(".py")
-                if used.is_file():
-                    self.uses.add(used)
+            if name[:1] == ("reproductions",) and len(name) > 1 and (used := paths.module_file(*name[1:])):
+                self.uses.add(used)
 
 
 def _names_used(node: ast.AST, package: tuple[str, ...]) -> Iterator[tuple[str, ...]]:

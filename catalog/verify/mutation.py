@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Any
 from catalog import paths
 from catalog.errors import CatalogError
 from catalog.records import Paper, Status, Tier
+from catalog.standalone import source_of
 from catalog.verify.isolated import Ended, Limits, Said, Task, run, warm_up
 from catalog.verify.mutants import Mutant, mutants
 
@@ -120,10 +121,7 @@ def mutate(
     Raises:
         CatalogError: the paper has no module, or no claim that its intact module meets.
     """
-    path = paths.REPRODUCTIONS / f"{_module(paper)}.py"
-    if not path.is_file():
-        raise CatalogError(f"{paper.id} has no module in which errors could be made")
-    source = path.read_text(encoding="utf-8")
+    source = source_of(paper.id)
     possible = mutants(source)
     sample = random.Random(seed).sample(possible, min(n, len(possible)))
     warm_up(several=True)
@@ -206,7 +204,7 @@ def _install(module: str, source: str) -> ModuleType:
     """Put a module in the place of a reproduction, before anything has imported the intact one."""
     name = f"reproductions.{module}"
     changed = ModuleType(name)
-    changed.__file__ = str(paths.REPRODUCTIONS / f"{module}.py")
+    changed.__file__ = str(paths.module_file(module))
     sys.modules[name] = changed
     exec(compile(source, changed.__file__, "exec"), changed.__dict__)  # noqa: S102
     setattr(importlib.import_module("reproductions"), module, changed)

@@ -3,23 +3,25 @@
 from __future__ import annotations
 
 import subprocess
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from catalog import paths
 from catalog.errors import CatalogError
 from catalog.names import UnknownName, closest, find_topic
+from catalog.records import Tier
+from catalog.standalone import source_of
 from catalog.verify import Recorded
 from catalog.verify.batch import Request
 from catalog.verify.ledger import Ledger, sources
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Sequence
-    from pathlib import Path
 
     from catalog.library import Library
     from catalog.records import Claim, Paper
 
-__all__ = ["changed_since", "choose", "requests"]
+__all__ = ["changed_since", "choose", "need_code", "requests"]
 
 
 def choose(
@@ -61,6 +63,26 @@ def choose(
         # Of many papers those are meant that have something to verify; of a paper that is named it is said.
         papers = [paper for paper in papers if paper.claims] or (papers if names else [])
     return papers
+
+
+def need_code(requests: Sequence[Request]) -> None:
+    """Make sure that there is something to measure.
+
+    Raises:
+        CatalogError: none of the papers has a module.
+    """
+    papers = [request.paper for request in requests if any(map(_takes_code, request.selection))]
+    if not papers or any(map(sources, papers)):
+        return
+    if len(papers) == 1:
+        source_of(papers[0].id)
+    raise CatalogError(
+        f"none of the {len(papers)} papers has a module; --reproductions DIR names the folder of modules"
+    )
+
+
+def _takes_code(claim: Claim) -> bool:
+    return claim.tier is not Tier.HEADLINE and claim.not_checkable is None
 
 
 def requests(
@@ -122,18 +144,20 @@ def changed_since(revision: str, papers: Iterable[Paper]) -> set[str]:
     Raises:
         CatalogError: this is no checkout of the project, git is missing, or it does not know the revision.
     """
-    root = paths.CHECKOUT
-    if root is None:
+    records = paths.records_folder()
+    if paths.CHECKOUT is None and not paths.has_own_records():
         raise CatalogError(
             "--changed compares with a revision of the project, and this is an installed copy without any"
         )
-    named = _git(root, "diff", "--name-only", "-z", revision, "--", "papers", "reproductions")
-    new = _git(root, "ls-files", "--others", "--exclude-standard", "-z", "--", "papers", "reproductions")
+    root = Path(_git(records, "rev-parse", "--show-toplevel").rstrip("\n"))
+    folders = [str(folder) for folder in (records, paths.reproductions_folder()) if folder]
+    named = _git(root, "diff", "--name-only", "-z", revision, "--", *folders)
+    new = _git(root, "ls-files", "--others", "--exclude-standard", "-z", "--", *folders)
     changed = {root / name for name in (named + new).split("\0") if name}
     return {
         paper.id
         for paper in papers
-        if paths.RECORDS / f"{paper.id}.yaml" in changed or not changed.isdisjoint(sources(paper))
+        if records / f"{paper.id}.yaml" in changed or not changed.isdisjoint(sources(paper))
     }
 
 

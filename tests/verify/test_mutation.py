@@ -71,7 +71,7 @@ def test_the_same_seed_makes_the_same_errors() -> None:
 
 
 def test_a_paper_without_a_module() -> None:
-    with pytest.raises(CatalogError, match="adanet has no module in which errors could be made"):
+    with pytest.raises(CatalogError, match="adanet has no module yet"):
         mutate(Library.load()["adanet"])
 
 
