@@ -137,9 +137,12 @@ def test_a_paper_that_is_called_like_one_of_the_project_has_nothing_of_it(field:
     assert "has no module yet" in field.run("source", "xception", status=2).stderr
 
 
-def test_names_are_completed_from_these_records(field: Field, here: Field) -> None:
+def test_names_are_completed_from_these_records(here: Field) -> None:
     assert completion.names() == ["glove", "negative-sampling", "sentence-cnn", "skip-gram", "skip-grams"]
     assert "embeddings/counts" in completion.topics()
+
+
+def test_names_are_completed_where_an_option_names_the_folder(field: Field) -> None:
     line = f"repro --papers {field.papers} lineage glo"
     words = {"_REPRO_COMPLETE": "complete_bash", "COMP_WORDS": line, "COMP_CWORD": "4"}
     assert field.bare(**words).stdout.split() == ["glove"]
