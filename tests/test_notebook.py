@@ -124,7 +124,8 @@ def test_a_paper(library: Library) -> None:
     assert "https://arxiv.org/abs/1610.02357" in page.attributes["href"]
 
 
-def test_papers_are_a_tuple_that_is_shown_as_a_table(small: Library) -> None:
+def test_papers_are_a_tuple_that_is_shown_as_a_table(small: Library, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "120")
     papers = small.papers_on("kernels")
     assert papers == (small["xception"], small["mobilenet-v1"])
     assert isinstance(papers[0], catalog.Paper)
