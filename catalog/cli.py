@@ -351,6 +351,7 @@ def _networks(old: Paper, new: Paper, variants: Sequence[str], size: str | None)
     """The networks of two papers beside each other, or why there is nothing to put there."""
     from catalog.verify.difference import networks
 
+    _say_whose_code()
     try:
         return networks(old, new, variants=variants, size=size), ""
     except CatalogError as error:
