@@ -807,6 +807,7 @@ def verify(
     from catalog.records import Status
     from catalog.verify import selection
     from catalog.verify.isolated import Limits, cores, warm_up
+    from catalog.verify.peers import worth_preloading
 
     if variant or model or option or size or claimed:
         if everything or tier or claim or only or record or topic or family or changed:
@@ -818,9 +819,9 @@ def verify(
     selectors = (topic, family, changed, only)
     if bool(names) == everything and (names or not any(selectors)):
         raise CatalogError("name the papers to verify, or say --all for every paper that has claims")
-    warm_up(several=len(names or ()) != 1)  # it imports torch while the records are read
     papers = selection.choose(_library(), names or (), topic=topic, family=family, changed=changed)
     asked = selection.requests(papers, tiers=tier or (), claims=claim or (), only=only or ())
+    warm_up(*worth_preloading(chosen for request in asked for chosen in request.selection))
     selection.need_code(asked)
     if any(request.selection for request in asked):
         _say_whose_code()

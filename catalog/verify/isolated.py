@@ -31,9 +31,6 @@ __all__ = ["Ended", "Limits", "Said", "Started", "Task", "cores", "run", "warm_u
 _PRELOADED = ["torch", "catalog.cli", "catalog.verify.runner"]
 """What the server imports before it forks; none of it may start a thread."""
 
-_WORTH_IT_FOR_SEVERAL = ["catalog.verify.with_timm"]
-"""What it imports too if many tasks follow, of which most need it, at a second each."""
-
 
 @dataclass(frozen=True, slots=True)
 class Limits:
@@ -108,14 +105,14 @@ def cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def warm_up(*, several: bool) -> None:
+def warm_up(*modules: str) -> None:
     """Start the server, which takes a second or two to import torch, before there is anything to do for it.
 
     Args:
-        several: whether there will be more than one task.
+        modules: to be imported too, once for all tasks.
     """
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(_PRELOADED + _WORTH_IT_FOR_SEVERAL * several)
+    context.set_forkserver_preload([*_PRELOADED, *modules])
     # Ctrl-C is for the program, also while the server imports what it needs; that a signal is ignored is inherited.
     in_main_thread = threading.current_thread() is threading.main_thread()
     handler = signal.signal(signal.SIGINT, signal.SIG_IGN) if in_main_thread else None
@@ -135,9 +132,9 @@ def run(tasks: Iterable[Task] | deque[Task], *, jobs: int) -> Iterator[Started |
         tasks: what to do, begun in this order. To a deque the consumer may add tasks while others run.
         jobs: how many workers run at a time; each uses one thread for arithmetic when there are several.
     """
+    warm_up()
     context = multiprocessing.get_context("forkserver")
     waiting = tasks if isinstance(tasks, deque) else deque(tasks)
-    warm_up(several=len(waiting) > 1)
     running = list[_Worker]()
     threads = max(1, cores() // jobs)
     try:

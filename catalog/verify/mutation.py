@@ -25,6 +25,7 @@ from catalog.records import Paper, Status, Tier
 from catalog.standalone import source_of
 from catalog.verify.isolated import Ended, Limits, Said, Task, run, warm_up
 from catalog.verify.mutants import Mutant, mutants
+from catalog.verify.peers import worth_preloading
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator
@@ -124,7 +125,7 @@ def mutate(
     source = source_of(paper.id)
     possible = mutants(source)
     sample = random.Random(seed).sample(possible, min(n, len(possible)))
-    warm_up(several=True)
+    warm_up(*worth_preloading(paper.claims))
     claims, seconds = _green(paper)
     if not claims:
         raise CatalogError(f"no claim of {paper.id} is met by its module as it is, so none can notice an error")

@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING, Any
 from catalog.verify import MeasurementError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from torch import nn
 
-    from catalog.records import Peer
+    from catalog.records import Claim, Peer
 
 __all__ = [
     "LIBRARIES",
@@ -19,6 +21,7 @@ __all__ = [
     "import_library",
     "mend_torchvision",
     "operators_of_torchvision",
+    "worth_preloading",
 ]
 
 LIBRARIES = frozenset({"pytorchcv", "scipy", "tensorly", "timm", "torchvision"})
@@ -30,6 +33,12 @@ class PeerNotInstalledError(Exception):
 
     def __init__(self, library: str, remedy: str = "pip install 'repro[peers]'") -> None:
         super().__init__(f"needs {library}: {remedy}")
+
+
+def worth_preloading(claims: Iterable[Claim]) -> list[str]:
+    """The modules that are better imported once than in every process that measures one of these claims."""
+    with_timm = any(claim.peer is not None and claim.peer.library == "timm" for claim in claims)
+    return ["catalog.verify.with_timm"] if with_timm else []
 
 
 def build_peer(peer: Peer) -> nn.Module:
