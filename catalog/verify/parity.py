@@ -94,21 +94,19 @@ def measure(paper: str, subject: Subject, peer: Peer) -> dict[str, float]:
 @contextmanager
 def _without_initialisation() -> Iterator[None]:
     """Let networks be built without random numbers, which take longer than all else and would be overwritten."""
-    import torch
     from torch import Tensor, nn
     from torch.overrides import TorchFunctionMode
 
     random = {Tensor.normal_, Tensor.uniform_, nn.init.normal_, nn.init.uniform_, nn.init.trunc_normal_}
     random |= {nn.init.kaiming_normal_, nn.init.kaiming_uniform_, nn.init.xavier_normal_, nn.init.xavier_uniform_}
 
-    class Zeros(TorchFunctionMode):
+    class Untouched(TorchFunctionMode):
         def __torch_function__(self, function: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-            if function not in random:
-                return function(*args, **(kwargs or {}))
-            with torch.no_grad():
-                return (args[0] if args else kwargs["tensor"]).zero_()
+            if function in random:
+                return args[0] if args else kwargs["tensor"]
+            return function(*args, **(kwargs or {}))
 
-    with Zeros():
+    with Untouched():
         yield
 
 
@@ -133,7 +131,7 @@ def compare(ours: nn.Module, theirs: nn.Module, size: Sequence[int]) -> dict[str
     """
     images = ready(ours, theirs, size)
     pairs = match(ours, theirs, images[:1])
-    carry(pairs, ours, theirs)
+    carry(pairs, ours, theirs, share=True)
     outputs = outputs_differ(ours, theirs, images)
     return {"outputs": outputs, "gradients": gradients_differ(ours, theirs, pairs, images)}
 
@@ -195,8 +193,8 @@ def draw(network: nn.Module, images: Tensor, generator: torch.Generator) -> None
     import torch
 
     def normal(like: Tensor) -> Tensor:
-        # Single precision is drawn in a quarter of the time.
-        return torch.randn(like.shape, dtype=torch.float32, generator=generator).to(like.dtype)
+        # Single precision, which is drawn in a quarter of the time.
+        return torch.randn(like.shape, dtype=torch.float32, generator=generator)
 
     def uniform(like: Tensor, low: float, high: float) -> Tensor:
         return low + (high - low) * torch.rand(like.shape, dtype=like.dtype, generator=generator)
@@ -213,7 +211,7 @@ def draw(network: nn.Module, images: Tensor, generator: torch.Generator) -> None
     with torch.no_grad():
         for name, parameter in network.named_parameters():
             if parameter.squeeze().dim() > 1:
-                parameter.copy_(normal(parameter) * (2 / parameter[0].numel()) ** 0.5)
+                parameter.copy_(normal(parameter)).mul_((2 / parameter[0].numel()) ** 0.5)
             elif name.endswith("bias"):
                 parameter.copy_(normal(parameter))
             else:
@@ -228,7 +226,8 @@ def draw(network: nn.Module, images: Tensor, generator: torch.Generator) -> None
 def match(ours: nn.Module, theirs: nn.Module, image: Tensor) -> list[Pair]:
     """Find the counterpart in the peer of every parameter and moving average of our network.
 
-    Both networks are in evaluation mode, and the peer's parameters are random (:func:`draw`); ours are overwritten.
+    Both networks are in evaluation mode, and the peer's parameters are random (:func:`draw`). Ours are overwritten,
+    and lie in the peer's memory until :func:`carry` gives them their own.
 
     Args:
         ours: our network.
@@ -244,15 +243,28 @@ def match(ours: nn.Module, theirs: nn.Module, image: Tensor) -> list[Pair]:
         return _Search(ours, theirs, image).run()
 
 
-def carry(pairs: Sequence[Pair], ours: nn.Module, theirs: nn.Module) -> None:
-    """Copy the peer's parameters and moving averages to their counterparts in our network."""
+def carry(pairs: Sequence[Pair], ours: nn.Module, theirs: nn.Module, *, share: bool = False) -> None:
+    """Give our network the peer's parameters and moving averages.
+
+    Args:
+        pairs: which is whose counterpart.
+        ours: our network.
+        theirs: the peer.
+        share: let both networks have their parameters in the same memory, for as long as nobody writes to it.
+    """
     here, there = _state(ours), _state(theirs)
     for pair in pairs:
-        _copy(there[pair.theirs], to=here[pair.ours])
+        _give(there[pair.theirs], here[pair.ours], share=share)
 
 
-def _copy(source: Tensor, to: Tensor) -> None:
-    to.data.copy_(source.detach().reshape(to.shape))
+def _give(source: Tensor, to: Tensor, *, share: bool) -> None:
+    import torch
+
+    values = source.detach().reshape(to.shape)
+    if isinstance(to, torch.nn.Parameter):
+        to.data = values if share else values.clone()
+    else:
+        to.copy_(values)
 
 
 def _state(network: nn.Module) -> dict[str, Tensor]:
@@ -306,8 +318,8 @@ def _difference(ours: Sequence[Tensor], theirs: Sequence[Tensor], floor: float) 
 
     # In torch throughout: its maximum of anything and not-a-number is not-a-number, and Python's need not be.
     pairs = zip(ours, theirs, strict=True)
-    differences = torch.stack([(a.reshape(-1) - b.reshape(-1)).abs().max() for a, b in pairs])
-    largest = torch.stack([b.abs().max() for b in theirs])
+    differences = torch.stack([_largest(a.reshape(-1) - b.reshape(-1)) for a, b in pairs])
+    largest = torch.stack([_largest(b) for b in theirs])
     return (differences / torch.maximum(largest, floor * largest.max())).max().item()
 
 
@@ -456,7 +468,15 @@ def _layouts(tensor: Tensor) -> Iterator[Tensor]:
 
 
 def _are_equal(a: Tensor, b: Tensor) -> bool:
-    return bool((a.reshape(-1) - b.reshape(-1)).abs().max() <= SAME * b.abs().max())
+    return bool(_largest(a.reshape(-1) - b.reshape(-1)) <= SAME * _largest(b))
+
+
+def _largest(values: Tensor) -> Tensor:
+    """The largest absolute value, or not-a-number if there is one."""
+    import torch
+
+    found: Tensor = torch.linalg.vector_norm(values, float("inf"))
+    return found
 
 
 class _Call(NamedTuple):
@@ -605,7 +625,7 @@ class _Search:
             call = self.calls[number]
             other = self.there[call.name]
             for mine, lent in zip(layer.own.values(), other.own.values(), strict=True):
-                _copy(lent, to=mine)
+                _give(lent, mine, share=True)
             output = forward()
             agrees = layer.has_children or other.has_children or Signal(output).is_same(call.gave)
             self.lent[key] = output if agrees else None

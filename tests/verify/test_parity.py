@@ -13,7 +13,7 @@ from torch.nn import functional as F
 
 from catalog.records import Peer, Subject
 from catalog.verify import MeasurementError
-from catalog.verify.parity import NetworksPartError, compare, match, measure
+from catalog.verify.parity import NetworksPartError, carry, compare, match, ready
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -345,6 +345,16 @@ def test_deep_network_neither_vanishes_nor_explodes() -> None:
     theirs[100].register_forward_hook(lambda *passed: outputs.append(passed[-1].std().item()))
     assert_same(network(), theirs)
     assert all(0.1 < output < 1e4 for output in outputs)
+
+
+def test_weights_that_were_carried_over_are_copies() -> None:
+    ours, theirs = plain().double().eval(), plain().double().eval()
+    images = ready(ours, theirs, SIZE)
+    carry(match(ours, theirs, images[:1]), ours, theirs)
+    kept = copy.deepcopy(theirs.state_dict())
+    for value in ours.state_dict().values():
+        value.add_(1)
+    assert all(torch.equal(value, kept[name]) for name, value in theirs.state_dict().items())
 
 
 # --- Not the same -----------------------------------------------------------------------------------------------------
