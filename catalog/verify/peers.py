@@ -37,8 +37,7 @@ class PeerNotInstalledError(Exception):
 
 def worth_preloading(claims: Iterable[Claim]) -> list[str]:
     """The modules that are better imported once than in every process that measures one of these claims."""
-    with_timm = any(claim.peer is not None and claim.peer.library == "timm" for claim in claims)
-    return ["catalog.verify.with_timm"] if with_timm else []
+    return ["catalog.verify.with_peers"] if any(claim.peer is not None for claim in claims) else []
 
 
 def build_peer(peer: Peer) -> nn.Module:

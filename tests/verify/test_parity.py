@@ -13,7 +13,7 @@ from torch.nn import functional as F
 
 from catalog.records import Peer, Subject
 from catalog.verify import MeasurementError
-from catalog.verify.parity import NetworksPartError, carry, compare, match, ready
+from catalog.verify.parity import NetworksPartError, carry, compare, match, measure, ready
 
 if TYPE_CHECKING:
     from collections.abc import Callable
