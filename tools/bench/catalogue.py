@@ -146,7 +146,7 @@ class Catalogue:
             f"id: {key}",
             f"name: {key.capitalize()}",
             f"title: '{key.capitalize()}: {self.words(7)}'",
-            f"authors: [{', '.join(authors)}]",
+            f"authors: [{', '.join(dict.fromkeys(authors))}]",
             f'published: "{self.published(paper)}"',
             *([f"family: {family}"] if family else []),
             f"taxonomy: [all/topic-{self.topic[paper]}]",
