@@ -28,7 +28,9 @@ from catalog.errors import CatalogError
 from catalog.records import Relation, Status, Tier
 from catalog.verify.ledger import Ledger
 from catalog.verify.runner import ClaimReport, PaperReport
-from catalog.website import build, literal, quotation
+from catalog.website import build
+from catalog.website.content import ORDER
+from catalog.website.markdown import date, fenced, literal, quotation
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -184,7 +186,7 @@ def test_a_quotation_keeps_its_paragraphs() -> None:
     "source", ["x = '''\n```\n'''", "print(`1`)", "````\n~~~", "a\n\n\n\nb = '{{ x }}'", "<b>&amp;"]
 )
 def test_code_is_shown_as_it_is(source: str) -> None:
-    shown = rendered(website._fenced(source, "python"))
+    shown = rendered(fenced(source, "python"))
     assert shown.text.strip() == source
     assert shown.tags.count("code") == 1
 
@@ -193,7 +195,7 @@ def test_code_is_shown_as_it_is(source: str) -> None:
     ("published", "shown"), [("2016-10-07", "7 October 2016"), ("1998-11", "November 1998"), ("1989", "1989")]
 )
 def test_dates_are_as_exact_as_they_are_known(published: str, shown: str) -> None:
-    assert website._date(published) == shown
+    assert date(published) == shown
 
 
 # --- Pages -----------------------------------------------------------------------------------------------------------
@@ -433,7 +435,7 @@ def test_every_tier_and_status_is_explained(whole: Path) -> None:
     for tier in Tier:
         assert f"<td>{tier}</td>" in explained
     status = (whole / "verification" / "status" / "index.html").read_text(encoding="utf-8")
-    for verdict in website._ORDER:
+    for verdict in ORDER:
         assert f'id="{verdict.replace(" ", "-")}"' in status
 
 
@@ -504,6 +506,7 @@ def test_hostile_records_show_as_text(records: Records, tmp_path: Path) -> None:
 def test_mkdocs_renders_the_same_by_itself(small: Library, tmp_path: Path) -> None:
     site = build(small, tmp_path / "build")
     shutil.copy(paths.MKDOCS, tmp_path)
+    shutil.copytree(paths.SITE / "theme", tmp_path / "site" / "theme")
     shutil.move(site, tmp_path / "ours")
     subprocess.run(
         [sys.executable, "-m", "mkdocs", "build", "--strict", "--quiet"],

@@ -1,0 +1,212 @@
+"""What the pages show: a library, what was measured of it, and where each part of it has its place."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, TypeAlias
+
+from catalog import paths
+from catalog.graph import Lineage, lineage
+from catalog.records import Ancestor, Claim, ExternalWork, Family, Paper, Status, Topic
+from catalog.show import NOT_MEASURED
+from catalog.standalone import source_of
+from catalog.verify.ledger import Entry, Ledger, MutationScore
+from catalog.website.markdown import date as written_date
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+
+    from catalog.library import Library
+
+__all__ = ["ORDER", "Catalogue", "Module", "Result", "Subject", "module", "place"]
+
+Subject: TypeAlias = Paper | ExternalWork | Topic | Family
+"""What has a place of its own on the site."""
+
+
+def place(subject: Subject) -> tuple[str, str]:
+    """The file below the docs folder that shows a subject, and the anchor in it where it is one of several."""
+    match subject:
+        case Paper():
+            return f"papers/{subject.id}/index.md", ""
+        case Topic():
+            return f"topics/{subject.id}/index.md", ""
+        case Family():
+            return f"families/{subject.id}/index.md", ""
+        case ExternalWork():
+            return "works/index.md", subject.id
+
+
+@dataclass(frozen=True)
+class Module:
+    """The reproduction of a paper, as a page shows it."""
+
+    name: str
+    source: str
+    variants: list[str]
+
+
+@dataclass(frozen=True)
+class Result:
+    """What is known of a claim."""
+
+    claim: Claim
+    status: str
+    entry: Entry | None = None
+    stale: bool = False
+
+
+class Catalogue:
+    """What the templates ask of a library: ``site`` in each of them."""
+
+    def __init__(self, library: Library) -> None:
+        self.library = library
+
+    @property
+    def is_the_project(self) -> bool:
+        """Whether these are the project's own records."""
+        return self.library.folder.resolve() == paths.RECORDS
+
+    @cached_property
+    def largest_family(self) -> Family | None:
+        """The family that has the most papers, if there is any."""
+        members = Counter(paper.family for paper in self.library.papers)
+        return max(self.library.families, key=lambda family: members[family.id], default=None)
+
+    @cached_property
+    def papers(self) -> list[Paper]:
+        """All papers, oldest first."""
+        return sorted(self.library.papers, key=_by_date)
+
+    @cached_property
+    def external(self) -> list[ExternalWork]:
+        """All works outside the catalogue, oldest first."""
+        return sorted(self.library.external, key=_by_date)
+
+    def subtopics(self, parent: str | None) -> list[Topic]:
+        """The topics directly below a topic, or those of the first level."""
+        return [topic for topic in self.library.topics if topic.parent == parent]
+
+    @cached_property
+    def led_to(self) -> Mapping[str, list[tuple[Paper, Ancestor]]]:
+        """For each work, the papers that build on it, oldest first."""
+        found = defaultdict(list)
+        for paper in self.papers:
+            for step in paper.builds_on:
+                found[step.paper].append((paper, step))
+        return found
+
+    @cached_property
+    def compared_by(self) -> Mapping[str, list[Paper]]:
+        """For each work, the papers that compare themselves with it."""
+        found = defaultdict(list)
+        for paper in self.papers:
+            for step in paper.compares_with:
+                found[step.paper].append(paper)
+        return found
+
+    @property
+    def _commented(self) -> list[Paper | Topic]:
+        return [*self.papers, *self.library.topics]
+
+    @cached_property
+    def speaks_of(self) -> Mapping[str, list[Paper | Topic]]:
+        """For each work, the papers and topics that it says something of."""
+        found: dict[str, list[Paper | Topic]] = defaultdict(list)
+        for subject in self._commented:
+            for source in dict.fromkeys(comment.source for comment in subject.comments):
+                found[source].append(subject)
+        return found
+
+    @cached_property
+    def lineage(self) -> Lineage:
+        """The descent of all papers."""
+        return lineage(self.library, [paper.id for paper in self.papers])
+
+    def descendants(self, family: Family) -> Lineage:
+        """What came of a family."""
+        return lineage(self.library, [paper.id for paper in self.library.members(family.id)])
+
+    @property
+    def quotations(self) -> int:
+        """How many things works say of papers and topics."""
+        return sum(len(subject.comments) for subject in self._commented)
+
+    @property
+    def relations(self) -> int:
+        """How many steps of lineage there are."""
+        return sum(map(len, self.led_to.values()))
+
+    @property
+    def with_claims(self) -> list[Paper]:
+        """The papers some of whose claims are written down, oldest first."""
+        return [paper for paper in self.papers if paper.claims]
+
+    @property
+    def verdicts(self) -> dict[str, int]:
+        """How many claims of all papers have which status."""
+        return _counted(result.status for paper in self.with_claims for result in self.results[paper.id])
+
+    @cached_property
+    def results(self) -> Mapping[str, list[Result]]:
+        """What is known of each claim of each paper."""
+        return {paper.id: list(_results(paper)) for paper in self.papers}
+
+    def runs(self, paper: Paper) -> list[str]:
+        """When, where and with what the claims of a paper were measured, each once."""
+        entries = (result.entry for result in self.results[paper.id] if result.entry)
+        found = {(entry.date, entry.device, entry.versions.get("torch", "")) for entry in entries}
+        return [f"on {written_date(date)} with torch {torch} on {device}" for date, device, torch in sorted(found)]
+
+    def errors(self, paper: Paper) -> tuple[MutationScore, bool] | None:
+        """How many deliberate errors in a module its claims caught, and whether that speaks of older code."""
+        ledger = Ledger.load(paper.id)
+        return (ledger.mutation, ledger.mutation_is_stale(paper)) if ledger.mutation is not None else None
+
+    def why(self, paper: Paper, change: str) -> str:
+        """Why the claims of a paper need not notice a change of its module; empty where nobody has said."""
+        return next((known.why for known in paper.survivors if known.change == change), "")
+
+    def tally(self, paper: Paper) -> dict[str, int]:
+        """How many claims of a paper have which status."""
+        return _counted(result.status for result in self.results[paper.id])
+
+
+def _results(paper: Paper) -> Iterator[Result]:
+    ledger = Ledger.load(paper.id)
+    for claim in paper.claims:
+        if entry := ledger.entry(claim.id):
+            yield Result(claim, entry.status, entry, ledger.is_stale(entry, paper))
+        else:
+            yield Result(claim, Status.NOT_CHECKABLE if claim.not_checkable else NOT_MEASURED)
+
+
+def _bywritten_date(work: Paper | ExternalWork) -> tuple[str, str]:
+    return work.published, work.id
+
+
+def _by_date(work: Paper | ExternalWork) -> tuple[str, str]:
+    return work.published, work.id
+
+
+ORDER: list[str] = [*Status, NOT_MEASURED]
+"""Every status that a claim may have, best first."""
+
+
+def _counted(statuses: Iterable[str]) -> dict[str, int]:
+    """How often each status occurs, best first."""
+    counts = Counter(statuses)
+    return {status: counts[status] for status in ORDER if counts[status]}
+
+
+def module(paper: str) -> Module | None:
+    """The reproduction of a paper, if it has one."""
+    import reproductions
+
+    try:
+        variants = reproductions.variants(paper)
+    except reproductions.UnknownReproduction:
+        return None
+    return Module(f"reproductions/{paper.replace('-', '_')}.py", source_of(paper), variants)

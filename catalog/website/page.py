@@ -1,0 +1,51 @@
+"""A page of the site, and a file: what each area of it gives."""
+
+from __future__ import annotations
+
+import posixpath
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, TypeAlias
+
+from catalog.website.content import Catalogue, Subject
+from catalog.website.markdown import Markdown
+
+__all__ = ["Area", "File", "Page", "relative"]
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """A page that a template makes."""
+
+    file: str
+    """Where it stands below the docs folder: ``papers/xception/index.md``."""
+    template: str
+    """The name of its template, without ``.md.j2``."""
+    subject: Subject | None = None
+    """What it shows, if that is one thing."""
+    values: Mapping[str, Any] = field(default_factory=dict)
+    """What else its template needs."""
+    title: str = ""
+    """What windows and search results call it; otherwise its heading."""
+    head: str = ""
+    """Elements for the head of its HTML, escaped."""
+    scripts: tuple[str, ...] = ()
+    """The modules that it loads, such as ``assets/explorer.js``."""
+
+
+@dataclass(frozen=True, slots=True)
+class File:
+    """A file that stands as it is: data, a script, a picture."""
+
+    name: str
+    content: bytes
+
+
+Area: TypeAlias = Callable[[Catalogue], Iterator[Page | File]]
+"""A part of the site: what it gives for a catalogue."""
+
+
+def relative(here: str, file: str, anchor: str = "") -> Markdown:
+    """The address of a file, and of an anchor in it, as a page links to it."""
+    target = "" if file == here and anchor else posixpath.relpath(file, posixpath.dirname(here) or ".")
+    return Markdown(f"{target}#{anchor}" if anchor else target)

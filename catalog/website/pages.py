@@ -1,0 +1,177 @@
+"""What the site consists of: pages that templates make, and files that stand as they are.
+
+Every *area* of the site is a function that gives its pages and files; this module calls them all and turns the
+pages into Markdown. A page is written by one template (``site/templates``), which knows the catalogue as ``site``.
+"""
+
+from __future__ import annotations
+
+import html
+import json
+from functools import partial
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
+
+from catalog import paths, schema, text
+from catalog.conventions import MEASURES
+from catalog.records import Claim, Comparator, ExternalWork, Paper, Relation, Tier
+from catalog.website.content import Catalogue, Subject, module, place
+from catalog.website.libraries import libraries
+from catalog.website.markdown import Markdown, address, code, date, fenced, literal, quotation
+from catalog.website.page import Area, File, Page, relative
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    import jinja2
+
+    from catalog.library import Library
+
+__all__ = ["AREAS", "files"]
+
+
+def _catalogue(site: Catalogue) -> Iterator[Page | File]:
+    """What there is, listed in several ways."""
+    yield Page("index.md", "home")
+    yield Page("verification/counting/index.md", "counting")
+    for template in ("papers", "lineage", "topics", "families", "works"):
+        yield Page(f"{template}/index.md", template)
+    for topic in site.library.topics:
+        yield Page(place(topic)[0], "topic", topic, title=topic.name)
+    for family in site.library.families:
+        yield Page(place(family)[0], "family", family, title=f"{family.name} family")
+
+
+def _papers(site: Catalogue) -> Iterator[Page | File]:
+    """A page for every paper."""
+    for paper in site.library.papers:
+        yield Page(place(paper)[0], "paper", paper, title=paper.name)
+
+
+def _schemas(_site: Catalogue) -> Iterator[Page | File]:
+    """The schemas of the records, for editors and other programs."""
+    for kind in schema.Kind:
+        yield File(f"{schema.FOLDER}/{kind}.json", schema.text(kind).encode())
+
+
+def _written_by_hand(_site: Catalogue) -> Iterator[Page | File]:
+    """Pages and assets that are kept as files."""
+    for folder in ("pages", "assets"):
+        root = paths.SITE / folder
+        for path in sorted(root.rglob("*")):
+            if path.is_file():
+                name = path.relative_to(root if folder == "pages" else paths.SITE).as_posix()
+                yield File(name, path.read_bytes())
+
+
+def _libraries(_site: Catalogue) -> Iterator[Page | File]:
+    """What scripts of the site use of others."""
+    for name, content in libraries().items():
+        yield File(f"assets/libraries/{name}", content)
+
+
+AREAS: tuple[Area, ...] = (_catalogue, _papers, _schemas, _written_by_hand, _libraries)
+"""All that the site consists of."""
+
+
+def files(library: Library) -> dict[str, bytes]:
+    """The contents of the docs folder: every file by its name."""
+    site = Catalogue(library)
+    environment = _environment(site)
+    found = {}
+    for area in AREAS:
+        for part in area(site):
+            match part:
+                case Page():
+                    found[part.file] = _written(part, environment)
+                case File():
+                    found[part.name] = part.content
+    return found
+
+
+def _environment(site: Catalogue) -> jinja2.Environment:
+    """The templates, and what each of them may use."""
+    import jinja2
+
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(paths.SITE / "templates"),
+        undefined=jinja2.StrictUndefined,
+        # What finalize returns is Markdown, so that automatic escaping finds nothing left to do.
+        autoescape=True,
+        finalize=lambda value: value if hasattr(value, "__html__") else literal(value),
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    environment.globals |= {
+        "site": site,
+        "work": site.library.work,
+        "place": place,
+        "links": _links,
+        "date": date,
+        "byline": _byline,
+        "quotation": quotation,
+        "code": code,
+        "fenced": fenced,
+        "counted": text.counted,
+        "values": _values,
+        "module": module,
+        "indented": lambda level: Markdown("    " * level),
+        "measures": MEASURES,
+        "relations": Relation,
+        "tiers": Tier,
+        "libraries": libraries(),
+    }
+    return environment
+
+
+def _written(page: Page, environment: jinja2.Environment) -> bytes:
+    """A page as Markdown, with what its head needs in front."""
+    shown = environment.get_template(f"{page.template}.md.j2").render(
+        subject=page.subject, to=partial(relative, page.file), link=partial(_link_from, page.file), **page.values
+    )
+    return (_front_matter(page) + shown.strip() + "\n").encode()
+
+
+def _front_matter(page: Page) -> str:
+    """The settings of a page. Themes insert them into its HTML unescaped."""
+    scripts = "".join(f'<script type="module" src="{relative(page.file, name)}"></script>' for name in page.scripts)
+    settings = {"title": html.escape(page.title), "head": page.head + scripts}
+    lines = [f"{name}: {json.dumps(value, ensure_ascii=False)}\n" for name, value in settings.items() if value]
+    return f"---\n{''.join(lines)}---\n\n" if lines else ""
+
+
+def _link_from(here: str, subject: Subject, label: str | None = None) -> Markdown:
+    """A link from a page to what shows a subject."""
+    return Markdown(f"[{literal(label or subject.name)}]({relative(here, *place(subject))})")
+
+
+def _links(work: Paper | ExternalWork) -> list[tuple[str, Markdown]]:
+    """Where a work is found: what to call the place, and its address."""
+    links = work.links
+    found: dict[str, str | None] = {
+        f"arXiv {links.arxiv}": links.arxiv and f"https://arxiv.org/abs/{links.arxiv}",
+        "DOI": links.doi and f"https://doi.org/{quote(links.doi, safe='/')}",
+        "web": links.url,
+        "PDF": links.pdf,
+        "authors' code": links.code,
+    }
+    return [(label, address(url)) for label, url in found.items() if url]
+
+
+def _byline(work: Paper | ExternalWork) -> str:
+    """Who wrote it, in short."""
+    first, *others = work.authors
+    return f"{first} et al." if len(others) > 1 else " and ".join(work.authors)
+
+
+def _values(claim: Claim, measured: Any) -> list[tuple[str, str, str, str]]:
+    """The values of a claim: name (empty for the only one), as printed, as expected, as measured."""
+    expect = {"": claim.expect} if isinstance(claim.expect, Comparator) else claim.expect or {}
+    printed, expected, found = (
+        dict(text.measurement(claim.printed)) if claim.printed else {},
+        {name: text.expectation(comparator.model_dump()) for name, comparator in expect.items()},
+        dict(text.measurement(measured)) if measured is not None else {},
+    )
+    names = dict.fromkeys([*expected, *printed, *found])
+    return [(name, printed.get(name, ""), expected.get(name, ""), found.get(name, "")) for name in names]
