@@ -64,13 +64,19 @@ def _written_by_hand(_site: Catalogue) -> Iterator[Page | File]:
                 yield File(name, path.read_bytes())
 
 
+def _style_sheet(_site: Catalogue) -> Iterator[Page | File]:
+    """One style sheet for all pages, kept as several files: each area's, after those that all share."""
+    sheets = sorted((paths.SITE / "styles").glob("*.css"), key=lambda path: (path.stem != "base", path.name))
+    yield File("assets/site.css", b"\n".join(path.read_bytes() for path in sheets))
+
+
 def _libraries(_site: Catalogue) -> Iterator[Page | File]:
     """What scripts of the site use of others."""
     for name, content in libraries().items():
         yield File(f"assets/libraries/{name}", content)
 
 
-AREAS: tuple[Area, ...] = (_catalogue, _papers, _schemas, _written_by_hand, _libraries)
+AREAS: tuple[Area, ...] = (_catalogue, _papers, _schemas, _written_by_hand, _style_sheet, _libraries)
 """All that the site consists of."""
 
 
