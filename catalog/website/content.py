@@ -12,7 +12,7 @@ from catalog.graph import Lineage, lineage
 from catalog.records import Ancestor, Claim, ExternalWork, Family, Paper, Status, Topic
 from catalog.show import NOT_MEASURED
 from catalog.standalone import source_of
-from catalog.verify.ledger import Entry, Ledger, MutationScore
+from catalog.verify.ledger import Entry, Ledger, MutationScore, Network
 from catalog.website.markdown import date as written_date
 
 if TYPE_CHECKING:
@@ -164,6 +164,15 @@ class Catalogue:
         """How many deliberate errors in a module its claims caught, and whether that speaks of older code."""
         ledger = Ledger.load(paper.id)
         return (ledger.mutation, ledger.mutation_is_stale(paper)) if ledger.mutation is not None else None
+
+    def networks(self, paper: Paper) -> list[Network]:
+        """What the networks of a paper's module cost, as it was counted; none where nothing was."""
+        counted = Ledger.load(paper.id).networks
+        return counted.counted if counted else []
+
+    def networks_are_stale(self, paper: Paper) -> bool:
+        """Whether what was counted speaks of older code, or of other inputs than the claims name now."""
+        return Ledger.load(paper.id).networks_are_stale(paper)
 
     def why(self, paper: Paper, change: str) -> str:
         """Why the claims of a paper need not notice a change of its module; empty where nobody has said."""
