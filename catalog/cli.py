@@ -1170,9 +1170,12 @@ _Into = Annotated[
 def build_site(into: _Into = None) -> None:
     """Write the site as Markdown and render it."""
     from catalog import website
+    from catalog.website.libraries import missing
 
     started = time.perf_counter()
     folder = website.build(_library(), into)
+    if why := missing():
+        _say(why)
     _print([f"{_nearby(folder)} ({time.perf_counter() - started:.0f} s)"])
 
 

@@ -7,7 +7,6 @@ import subprocess
 import sys
 from dataclasses import dataclass, field
 from html.parser import HTMLParser
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -16,6 +15,8 @@ from catalog import paths
 from catalog.website import build
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from catalog import Library
 
 # Each has a theme and a search index of its own, and only MkDocs compresses the sitemap. These files stand elsewhere in
@@ -59,9 +60,9 @@ class Shown(HTMLParser):
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         found = dict(attrs)
-        if "head" in self._open and (tag == "meta" or found.get("rel") in ("alternate", "canonical")):
-            if found.get("name") != "generator":
-                self.head.append({"tag": tag, **found})
+        told = tag == "meta" or found.get("rel") in ("alternate", "canonical")
+        if "head" in self._open and told and found.get("name") != "generator":
+            self.head.append({"tag": tag, **found})
         if found.get("type") == "module":
             self.scripts.append(found.get("src") or "")
         if tag in ("head", "title", "article") or (self._in_article and tag in ("h1", "h2", "h3", "h4", "h5", "h6")):
