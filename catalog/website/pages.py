@@ -15,10 +15,13 @@ from urllib.parse import quote
 from catalog import paths, schema, text
 from catalog.conventions import MEASURES
 from catalog.records import Claim, Comparator, ExternalWork, Paper, Relation, Tier
+from catalog.website import lineage
 from catalog.website.content import Catalogue, Subject, module, place
 from catalog.website.libraries import libraries
 from catalog.website.markdown import Markdown, address, code, date, fenced, literal, quotation
-from catalog.website.page import Area, File, Page, relative
+from catalog.website.miniature import miniature
+from catalog.website.neighbourhood import neighbourhood
+from catalog.website.page import Area, File, Page, relative, served
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -34,7 +37,7 @@ def _catalogue(site: Catalogue) -> Iterator[Page | File]:
     """What there is, listed in several ways."""
     yield Page("index.md", "home")
     yield Page("verification/counting/index.md", "counting")
-    for template in ("papers", "lineage", "topics", "families", "works"):
+    for template in ("papers", "topics", "families", "works"):
         yield Page(f"{template}/index.md", template)
     for topic in site.library.topics:
         yield Page(place(topic)[0], "topic", topic, title=topic.name)
@@ -76,7 +79,7 @@ def _libraries(_site: Catalogue) -> Iterator[Page | File]:
         yield File(f"assets/libraries/{name}", content)
 
 
-AREAS: tuple[Area, ...] = (_catalogue, _papers, _schemas, _written_by_hand, _style_sheet, _libraries)
+AREAS: tuple[Area, ...] = (_catalogue, _papers, lineage.area, _schemas, _written_by_hand, _style_sheet, _libraries)
 """All that the site consists of."""
 
 
@@ -127,6 +130,8 @@ def _environment(site: Catalogue) -> jinja2.Environment:
         "relations": Relation,
         "tiers": Tier,
         "libraries": libraries(),
+        "neighbourhood": partial(neighbourhood, site),
+        "miniature": partial(miniature, site),
     }
     return environment
 
@@ -134,7 +139,11 @@ def _environment(site: Catalogue) -> jinja2.Environment:
 def _written(page: Page, environment: jinja2.Environment) -> bytes:
     """A page as Markdown, with what its head needs in front."""
     shown = environment.get_template(f"{page.template}.md.j2").render(
-        subject=page.subject, to=partial(relative, page.file), link=partial(_link_from, page.file), **page.values
+        subject=page.subject,
+        to=partial(relative, page.file),
+        href=partial(served, page.file),
+        link=partial(_link_from, page.file),
+        **page.values,
     )
     return (_front_matter(page) + shown.strip() + "\n").encode()
 
