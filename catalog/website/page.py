@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import posixpath
+import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
@@ -10,7 +11,7 @@ from typing import Any, TypeAlias
 from catalog.website.content import Catalogue, Subject
 from catalog.website.markdown import Markdown
 
-__all__ = ["Area", "File", "Page", "relative"]
+__all__ = ["Area", "File", "Page", "relative", "rendered"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +32,8 @@ class Page:
     """Elements for the head of its HTML, escaped."""
     scripts: tuple[str, ...] = ()
     """The modules that it loads, such as ``assets/explorer.js``."""
+    hide: tuple[str, ...] = ()
+    """Parts of the theme that it does without: ``toc`` gives a wide table the room of the headings beside it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,3 +52,8 @@ def relative(here: str, file: str, anchor: str = "") -> Markdown:
     """The address of a file, and of an anchor in it, as a page links to it."""
     target = "" if file == here and anchor else posixpath.relpath(file, posixpath.dirname(here) or ".")
     return Markdown(f"{target}#{anchor}" if anchor else target)
+
+
+def rendered(here: str, file: str, anchor: str = "") -> str:
+    """The same once pages are rendered, for HTML in a page: what stands in it is not looked through for links."""
+    return re.sub(r"(^|/)index\.md(?=#|$)", r"\1", relative(here, file, anchor)) or "./"
