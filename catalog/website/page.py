@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import posixpath
+import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
@@ -31,6 +32,8 @@ class Page:
     """Elements for the head of its HTML, escaped."""
     scripts: tuple[str, ...] = ()
     """The modules that it loads, such as ``assets/explorer.js``."""
+    hide: tuple[str, ...] = ()
+    """Parts of the theme that it does without: ``toc`` gives a wide table the room of the headings beside it."""
 
 
 @dataclass(frozen=True, slots=True)

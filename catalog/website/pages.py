@@ -21,6 +21,7 @@ from catalog.website.libraries import libraries
 from catalog.website.markdown import Markdown, address, code, date, fenced, literal, quotation
 from catalog.website.miniature import miniature
 from catalog.website.neighbourhood import neighbourhood
+from catalog.website.overviews import overviews
 from catalog.website.page import Area, File, Page, relative, served
 
 if TYPE_CHECKING:
@@ -31,18 +32,6 @@ if TYPE_CHECKING:
     from catalog.library import Library
 
 __all__ = ["AREAS", "files"]
-
-
-def _catalogue(site: Catalogue) -> Iterator[Page | File]:
-    """What there is, listed in several ways."""
-    yield Page("index.md", "home")
-    yield Page("verification/counting/index.md", "counting")
-    for template in ("papers", "topics", "families", "works"):
-        yield Page(f"{template}/index.md", template)
-    for topic in site.library.topics:
-        yield Page(place(topic)[0], "topic", topic, title=topic.name)
-    for family in site.library.families:
-        yield Page(place(family)[0], "family", family, title=f"{family.name} family")
 
 
 def _papers(site: Catalogue) -> Iterator[Page | File]:
@@ -79,7 +68,7 @@ def _libraries(_site: Catalogue) -> Iterator[Page | File]:
         yield File(f"assets/libraries/{name}", content)
 
 
-AREAS: tuple[Area, ...] = (_catalogue, _papers, lineage.area, _schemas, _written_by_hand, _style_sheet, _libraries)
+AREAS: tuple[Area, ...] = (overviews, _papers, lineage.area, _schemas, _written_by_hand, _style_sheet, _libraries)
 """All that the site consists of."""
 
 
@@ -151,7 +140,7 @@ def _written(page: Page, environment: jinja2.Environment) -> bytes:
 def _front_matter(page: Page) -> str:
     """The settings of a page. Themes insert them into its HTML unescaped."""
     scripts = "".join(f'<script type="module" src="{relative(page.file, name)}"></script>' for name in page.scripts)
-    settings = {"title": html.escape(page.title), "head": page.head + scripts}
+    settings = {"title": html.escape(page.title), "head": page.head + scripts, "hide": page.hide}
     lines = [f"{name}: {json.dumps(value, ensure_ascii=False)}\n" for name, value in settings.items() if value]
     return f"---\n{''.join(lines)}---\n\n" if lines else ""
 
