@@ -14,6 +14,7 @@ from catalog.records import Ancestor, Claim, ExternalWork, Family, Paper, Status
 from catalog.show import NOT_MEASURED
 from catalog.standalone import source_of
 from catalog.verify.ledger import Entry, Ledger, MutationScore
+from catalog.website import published
 from catalog.website.markdown import date as written_date
 
 if TYPE_CHECKING:
@@ -64,6 +65,15 @@ class Catalogue:
 
     def __init__(self, library: Library) -> None:
         self.library = library
+
+    @cached_property
+    def address(self) -> str:
+        """Where the site is published."""
+        return published.site_url()
+
+    def url(self, file: str, anchor: str = "") -> str:
+        """The address of a file of the docs folder, and of an anchor in it, where the site is published."""
+        return published.url(self.address, file, anchor)
 
     @property
     def is_the_project(self) -> bool:
@@ -179,9 +189,14 @@ class Catalogue:
         return self.tallied(self.papers)
 
     @cached_property
+    def ledgers(self) -> Mapping[str, Ledger]:
+        """What was recorded of each paper."""
+        return {paper.id: Ledger.load(paper.id) for paper in self.papers}
+
+    @cached_property
     def results(self) -> Mapping[str, list[Result]]:
         """What is known of each claim of each paper."""
-        return {paper.id: list(_results(paper)) for paper in self.papers}
+        return {paper.id: list(_results(paper, self.ledgers[paper.id])) for paper in self.papers}
 
     def runs(self, paper: Paper) -> list[str]:
         """When, where and with what the claims of a paper were measured, each once."""
@@ -191,7 +206,7 @@ class Catalogue:
 
     def errors(self, paper: Paper) -> tuple[MutationScore, bool] | None:
         """How many deliberate errors in a module its claims caught, and whether that speaks of older code."""
-        ledger = Ledger.load(paper.id)
+        ledger = self.ledgers[paper.id]
         return (ledger.mutation, ledger.mutation_is_stale(paper)) if ledger.mutation is not None else None
 
     def why(self, paper: Paper, change: str) -> str:
@@ -217,8 +232,7 @@ class Catalogue:
         return sum(result.status not in {NOT_MEASURED, Status.NOT_RUN} for result in self.results[paper.id])
 
 
-def _results(paper: Paper) -> Iterator[Result]:
-    ledger = Ledger.load(paper.id)
+def _results(paper: Paper, ledger: Ledger) -> Iterator[Result]:
     for claim in paper.claims:
         if entry := ledger.entry(claim.id):
             yield Result(claim, entry.status, entry, ledger.is_stale(entry, paper))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import posixpath
-import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
@@ -28,6 +27,8 @@ class Page:
     """What else its template needs."""
     title: str = ""
     """What windows and search results call it; otherwise its heading."""
+    description: str = ""
+    """What search results say of it, unless its subject says that."""
     head: str = ""
     """Elements for the head of its HTML, escaped."""
     scripts: tuple[str, ...] = ()

@@ -15,7 +15,7 @@ from urllib.parse import quote
 from catalog import paths, schema, text
 from catalog.conventions import MEASURES
 from catalog.records import Claim, Comparator, ExternalWork, Paper, Relation, Tier
-from catalog.website import lineage
+from catalog.website import api, feed, head, lineage
 from catalog.website.content import Catalogue, Subject, module, place
 from catalog.website.libraries import libraries
 from catalog.website.markdown import Markdown, address, code, date, fenced, literal, quotation
@@ -68,7 +68,17 @@ def _libraries(_site: Catalogue) -> Iterator[Page | File]:
         yield File(f"assets/libraries/{name}", content)
 
 
-AREAS: tuple[Area, ...] = (overviews, _papers, lineage.area, _schemas, _written_by_hand, _style_sheet, _libraries)
+AREAS: tuple[Area, ...] = (
+    overviews,
+    _papers,
+    lineage.area,
+    _schemas,
+    _written_by_hand,
+    _style_sheet,
+    _libraries,
+    api.files,
+    feed.files,
+)
 """All that the site consists of."""
 
 
@@ -81,7 +91,7 @@ def files(library: Library) -> dict[str, bytes]:
         for part in area(site):
             match part:
                 case Page():
-                    found[part.file] = _written(part, environment)
+                    found[part.file] = _written(part, site, environment)
                 case File():
                     found[part.name] = part.content
     return found
@@ -125,7 +135,7 @@ def _environment(site: Catalogue) -> jinja2.Environment:
     return environment
 
 
-def _written(page: Page, environment: jinja2.Environment) -> bytes:
+def _written(page: Page, site: Catalogue, environment: jinja2.Environment) -> bytes:
     """A page as Markdown, with what its head needs in front."""
     shown = environment.get_template(f"{page.template}.md.j2").render(
         subject=page.subject,
@@ -134,13 +144,19 @@ def _written(page: Page, environment: jinja2.Environment) -> bytes:
         link=partial(_link_from, page.file),
         **page.values,
     )
-    return (_front_matter(page) + shown.strip() + "\n").encode()
+    return (_front_matter(page, site) + shown.strip() + "\n").encode()
 
 
-def _front_matter(page: Page) -> str:
+def _front_matter(page: Page, site: Catalogue) -> str:
     """The settings of a page. Themes insert them into its HTML unescaped."""
     scripts = "".join(f'<script type="module" src="{relative(page.file, name)}"></script>' for name in page.scripts)
-    settings = {"title": html.escape(page.title), "head": page.head + scripts, "hide": page.hide}
+    settings = {
+        "title": html.escape(page.title),
+        "description": html.escape(head.description(site, page)),
+        "kind": "article" if isinstance(page.subject, Paper) else "",  # https://ogp.me/#types
+        "hide": page.hide,
+        "head": head.elements(site, page) + page.head + scripts,
+    }
     lines = [f"{name}: {json.dumps(value, ensure_ascii=False)}\n" for name, value in settings.items() if value]
     return f"---\n{''.join(lines)}---\n\n" if lines else ""
 

@@ -145,5 +145,3 @@ def _count(status: str, count: int, target: str | None = None) -> Markdown:
 
 def _class(status: str) -> str:
     return status.replace(" ", "-") if status in ORDER else "open"
-
-
