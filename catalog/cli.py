@@ -1230,12 +1230,27 @@ _Into = Annotated[
 
 
 @site.command(name="build")
-def build_site(into: _Into = None) -> None:
+def build_site(
+    into: _Into = None,
+    url: Annotated[
+        str | None,
+        typer.Option(
+            metavar="URL",
+            envvar=paths.SITE_URL_VARIABLE,
+            help="Where it will be published; absolute addresses begin with it. That of mkdocs.yml if omitted.",
+        ),
+    ] = None,
+) -> None:
     """Write the site as Markdown and render it."""
     from catalog import website
+    from catalog.website.libraries import missing
 
     started = time.perf_counter()
+    if url is not None:
+        os.environ[paths.SITE_URL_VARIABLE] = url
     folder = website.build(_library(), into)
+    if why := missing():
+        _say(why)
     _print([f"{_nearby(folder)} ({time.perf_counter() - started:.0f} s)"])
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import shutil
 import subprocess
 import tempfile
@@ -25,10 +26,11 @@ FILES: dict[str, str] = {
 }
 """What pages load, by its name in ``assets/libraries``, and where npm puts it."""
 
+_INSTEAD = "pages that would draw with a script show still pictures"
+_SECONDS = 120
 _NAMES = ("package.json", "package-lock.json", ".npmrc")
 
 
-@cache
 def libraries() -> dict[str, bytes]:
     """The files by their names, all or none of them; :func:`missing` says why none."""
     found, _ = _installed()
@@ -51,24 +53,22 @@ def _installed() -> tuple[dict[str, bytes], str]:
         return _read(kept), ""
     npm = shutil.which("npm")
     if npm is None:
-        return {}, "Node.js is not installed: pages that draw with a script show still pictures instead"
+        return {}, f"Node.js is not installed: {_INSTEAD}"
     with tempfile.TemporaryDirectory(prefix="repro-npm-") as folder:
         for name, content in wanted.items():
             Path(folder, name).write_bytes(content)
         try:
             subprocess.run(  # noqa: S603 - by name, in a folder of its own, and no package may run scripts (.npmrc)
-                [npm, "ci"], cwd=folder, check=True, capture_output=True, text=True, timeout=120
+                [npm, "ci"], cwd=folder, check=True, capture_output=True, text=True, timeout=_SECONDS
             )
+            modules = Path(folder, "node_modules")
+            found = _read(modules)
         except (OSError, subprocess.SubprocessError) as error:
-            said = (getattr(error, "stderr", None) or str(error)).strip().splitlines()
-            return (
-                {},
-                f"npm could not fetch the scripts' libraries ({said[-1] if said else error}): still pictures instead",
-            )
-        modules = Path(folder, "node_modules")
+            code = re.search(r"^npm error code (\w+)$", str(getattr(error, "stderr", "")), re.MULTILINE)
+            return {}, f"npm could not fetch the scripts' libraries ({code[1] if code else error}): {_INSTEAD}"
         if kept is not None:
             _keep(modules, kept)
-        return _read(modules), ""
+    return found, ""
 
 
 def _read(modules: Path) -> dict[str, bytes]:
@@ -84,6 +84,7 @@ def _keep(modules: Path, kept: Path) -> None:
                 target = Path(fresh, "files", path)
                 target.parent.mkdir(parents=True, exist_ok=True)
                 shutil.copyfile(modules / path, target)
+            shutil.rmtree(kept, ignore_errors=True)  # what is there lacks a file
             os.replace(Path(fresh, "files"), kept)
     except OSError:
         pass  # nothing is lost: the next build fetches again
