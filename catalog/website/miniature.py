@@ -10,13 +10,13 @@ from catalog.records import ExternalWork, Relation
 from catalog.text import counted
 from catalog.website import glyphs
 from catalog.website.lineage import EXPLORER, layout
-from catalog.website.markdown import Markdown
 from catalog.website.svg import element, picture
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from catalog.website.content import Catalogue
+    from catalog.website.markdown import Markdown
 
 __all__ = ["NAMED", "miniature"]
 
@@ -94,7 +94,7 @@ def _names(works: list[tuple[str, int, int]]) -> Iterator[Markdown]:
         for size in (_SMALL, _LARGE):
             width = glyphs.width(name) * size / glyphs.SIZE
             left = x - 9 - width if before else x + 9
-            fits[size] = 0 <= left and left + width <= _WIDTH and free(size, left, width, y)
+            fits[size] = left >= 0 and left + width <= _WIDTH and free(size, left, width, y)
             if fits[size]:
                 taken[size].append((y, left, left + width))
         if not fits[_SMALL]:
