@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 
 from catalog.records import Relation
 from catalog.text import shortened
-from catalog.website.markdown import Markdown
 from catalog.website.svg import element
 
 if TYPE_CHECKING:
@@ -19,6 +18,7 @@ if TYPE_CHECKING:
     from catalog.records import ExternalWork, Paper
     from catalog.website.content import Catalogue
     from catalog.website.layered import Point
+    from catalog.website.markdown import Markdown
 
 __all__ = ["DASHES", "MARKS", "RADIUS", "SIZE", "curve", "label", "mark_of", "marks", "symbols", "width", "work"]
 
@@ -97,7 +97,7 @@ def label(work: Paper | ExternalWork) -> str:
 
 def width(text: str) -> float:
     """How wide a text in the page's sans serif is at most, in pixels; fonts differ."""
-    units = (0.36 if one in _NARROW else 0.92 if one in _WIDE else 0.7 if one.isupper() else 0.58 for one in text)
+    units = (0.34 if one in _NARROW else 0.88 if one in _WIDE else 0.68 if one.isupper() else 0.55 for one in text)
     return SIZE * sum(units)
 
 

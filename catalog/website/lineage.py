@@ -174,7 +174,9 @@ def _box(relation: Relation) -> Markdown:
         "svg", element("path", d="M0 5h44"), width=44, height=10, aria_hidden="true", class_=f"relation {relation}"
     )
     box = (
-        element("input", type="checkbox", name="relation", value=relation, checked="") if libraries() else Markdown("")
+        element("input", type="checkbox", name="relation", value=relation, checked="", class_="scripted")
+        if libraries()
+        else Markdown("")
     )
     return element("label", box, line, f" {relation}")
 

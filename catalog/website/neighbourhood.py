@@ -29,8 +29,9 @@ _PITCH = 34  # a name, and below it a relation
 
 
 def neighbourhood(site: Catalogue, paper: Paper, href: Callable[..., str]) -> Markdown:
-    """Draw a paper, on its left what it builds on directly and, where there is room, in two steps; on its right what
-    builds on it.
+    """Draw a paper between its ancestors, on its left, and its descendants.
+
+    Ancestors are those on which it builds directly and, where there is room, those from which these descend.
 
     Args:
         site: the catalogue.
