@@ -69,7 +69,7 @@ def by_topic(site: Catalogue) -> list[tuple[Topic, list[Paper]]]:
 
 def errors_caught(site: Catalogue, papers: Iterable[Paper]) -> tuple[int, int]:
     """Of the deliberate errors in the modules of papers, how many their claims caught, and how many they could have."""
-    scores = [found[0] for paper in papers if (found := site.errors(paper))]
+    scores = [found[0] for paper in papers if paper.claims and (found := site.errors(paper))]
     caught = sum(score.caught for score in scores)
     return caught, caught + sum(len(score.survivors) for score in scores)
 

@@ -422,8 +422,8 @@ def test_home_of_a_catalogue_without_claims_and_lineage(records: Records) -> Non
     records.write("taxonomy.yaml", "topics: [{id: residual, name: Residual Networks}]\n")
     (records.folder / "families.yaml").unlink()
     records.change("resnet.yaml", "family: residual-family\n", "")
-    site = build(records.load(), records.folder.parent / "build")
-    shown = words((site / "index.html").read_text(encoding="utf-8"))
+    build(records.load(), records.folder.parent / "build")
+    shown = page(records, ".")
     assert "repro verify --all" in shown
     assert "repro lineage resnet" in shown
     assert "1 paper" in shown
