@@ -286,9 +286,9 @@ def test_the_page_of_a_paper_without_claims_and_code(records: Records) -> None:
 
 def test_pages_of_topics_families_and_other_works(records: Records) -> None:
     kernels = page(records, "topics/kernels")
-    assert "- [Dilated Kernels](dilated/index.md), 1 paper" in kernels
+    assert "- **[Dilated Kernels](dilated/index.md)**, 1 paper<br>" in kernels
     assert "## Papers of other topics" in kernels
-    assert "(2016) Xception: Deep Learning" in kernels
+    assert "<br><small>Xception: Deep Learning" in kernels
     assert "> They go by the name of Inception." in page(records, "topics/inception")
     assert "Part of [Convolutional Kernels](../index.md)" in page(records, "topics/kernels/dilated")
     family = page(records, "families/inception-family")
