@@ -15,10 +15,15 @@ from urllib.parse import quote
 from catalog import paths, schema, text
 from catalog.conventions import MEASURES
 from catalog.records import Claim, Comparator, ExternalWork, Paper, Relation, Tier
+from catalog.website.commands import commands
 from catalog.website.content import Catalogue, Subject, module, place
+from catalog.website.contributing import contributing
 from catalog.website.libraries import libraries
 from catalog.website.markdown import Markdown, address, code, date, fenced, literal, quotation
 from catalog.website.page import Area, File, Page, relative
+from catalog.website.programs import programs
+from catalog.website.questions import questions
+from catalog.website.verification import verification
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -33,7 +38,6 @@ __all__ = ["AREAS", "files"]
 def _catalogue(site: Catalogue) -> Iterator[Page | File]:
     """What there is, listed in several ways."""
     yield Page("index.md", "home")
-    yield Page("verification/counting/index.md", "counting")
     for template in ("papers", "lineage", "topics", "families", "works"):
         yield Page(f"{template}/index.md", template)
     for topic in site.library.topics:
@@ -76,7 +80,19 @@ def _libraries(_site: Catalogue) -> Iterator[Page | File]:
         yield File(f"assets/libraries/{name}", content)
 
 
-AREAS: tuple[Area, ...] = (_catalogue, _papers, _schemas, _written_by_hand, _style_sheet, _libraries)
+AREAS: tuple[Area, ...] = (
+    _catalogue,
+    _papers,
+    questions,
+    verification,
+    contributing,
+    commands,
+    programs,
+    _schemas,
+    _written_by_hand,
+    _style_sheet,
+    _libraries,
+)
 """All that the site consists of."""
 
 
