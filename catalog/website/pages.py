@@ -16,13 +16,18 @@ from catalog import paths, schema, text
 from catalog.conventions import MEASURES
 from catalog.records import Claim, Comparator, ExternalWork, Paper, Relation, Tier
 from catalog.website import api, feed, head, lineage
+from catalog.website.commands import commands
 from catalog.website.content import Catalogue, Subject, module, place
+from catalog.website.contributing import contributing
 from catalog.website.libraries import libraries
 from catalog.website.markdown import Markdown, address, code, date, fenced, literal, quotation
 from catalog.website.miniature import miniature
 from catalog.website.neighbourhood import neighbourhood
 from catalog.website.overviews import overviews
 from catalog.website.page import Area, File, Page, relative, served
+from catalog.website.programs import programs
+from catalog.website.questions import questions
+from catalog.website.verification import verification
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -72,6 +77,11 @@ AREAS: tuple[Area, ...] = (
     overviews,
     _papers,
     lineage.area,
+    questions,
+    verification,
+    contributing,
+    commands,
+    programs,
     _schemas,
     _written_by_hand,
     _style_sheet,

@@ -374,6 +374,7 @@ def test_without_the_extra_the_error_says_what_to_install(
 
 def test_a_dead_link_is_an_error_that_names_it(small: Library, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     shutil.copytree(paths.SITE, tmp_path / "templates")
+    (tmp_path / "templates" / "pages").mkdir(exist_ok=True)
     (tmp_path / "templates" / "pages" / "extra.md").write_text("[gone](gone.md) [anchor](index.md#gone)\n")
     monkeypatch.setattr(paths, "SITE", tmp_path / "templates")
     with pytest.raises(CatalogError) as error:
