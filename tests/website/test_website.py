@@ -398,12 +398,6 @@ _ADDRESS = re.compile(r'<(\w+)\b[^>]*?\s(href|src|srcset|action|data)="([^"]*)"'
 _ID = re.compile(r'\sid="([^"]*)"|<a [^>]*\bname="([^"]*)"')
 
 
-@pytest.fixture(scope="module")
-def whole(tmp_path_factory: pytest.TempPathFactory, library: Library) -> Path:
-    """The site of the project's own records."""
-    return build(library, tmp_path_factory.mktemp("whole"))
-
-
 def html_of(site: Path) -> Iterator[tuple[Path, str]]:
     for path in sorted(site.rglob("*.html")):
         yield path, path.read_text(encoding="utf-8")
