@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from catalog import paths
-from catalog.website import folder, pages, policy, rendering
+from catalog.website import folder, pages, policy, published, rendering
 
 if TYPE_CHECKING:
     from catalog.library import Library
@@ -27,11 +27,12 @@ def build(library: Library, into: Path | None = None, *, render: bool = True) ->
         The folder of the site, or of the Markdown when nothing was rendered.
 
     Raises:
-        CatalogError: mkdocs-material is not installed, a folder holds something else, or rendering found a mistake,
-            such as a link that leads nowhere, or a script that browsers would not run.
+        CatalogError: mkdocs-material is not installed, the site has no address, a folder holds something else, or
+            rendering found a mistake, such as a link that leads nowhere or a script that browsers would not run.
     """
     into = paths.output_folder() if into is None else Path(into)
     rendering.need_mkdocs()
+    published.site_url()  # before anything is written
     docs, site = into / "docs", into / "site"
     folder.own(docs)
     folder.write(docs, pages.files(library))
