@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from catalog.records import Family, Topic
     from catalog.website.content import Catalogue
 
-__all__ = ["FORMAT", "Graph", "Index", "PaperDocument", "files"]
+__all__ = ["DOCUMENTS", "FORMAT", "SCHEMA", "files"]
 
 FORMAT: Final = 1
 """Counts the changes after which a program that read the files before may misread them. New fields do not count."""
@@ -219,6 +219,10 @@ class Graph(Record):
     edges: list[Edge]
 
 
+DOCUMENTS = (Index, PaperDocument, Graph)
+"""What the files hold."""
+
+
 # --- Files -----------------------------------------------------------------------------------------------------------
 
 
@@ -228,7 +232,7 @@ def files(site: Catalogue) -> Iterator[File]:
         yield _file(_data_of(paper.id), _paper(site, paper))
     yield _file("api/graph.json", _graph(site))
     yield _file("api/index.json", _index(site))
-    yield File(SCHEMA, schema.dump(schema.together((Index, PaperDocument, Graph), site.url(SCHEMA))).encode())
+    yield File(SCHEMA, schema.dump(schema.together(DOCUMENTS, site.url(SCHEMA))).encode())
 
 
 def _file(name: str, document: Record) -> File:
