@@ -181,7 +181,12 @@ class Catalogue:
     @cached_property
     def results(self) -> Mapping[str, list[Result]]:
         """What is known of each claim of each paper."""
-        return {paper.id: list(_results(paper)) for paper in self.papers}
+        return {paper.id: list(_results(paper, self._ledgers[paper.id])) for paper in self.papers}
+
+    @cached_property
+    def _ledgers(self) -> Mapping[str, Ledger]:
+        """What was measured of each paper."""
+        return {paper.id: Ledger.load(paper.id) for paper in self.papers}
 
     def runs(self, paper: Paper) -> list[str]:
         """When, where and with what the claims of a paper were measured, each once."""
@@ -191,8 +196,14 @@ class Catalogue:
 
     def errors(self, paper: Paper) -> tuple[MutationScore, bool] | None:
         """How many deliberate errors in a module its claims caught, and whether that speaks of older code."""
-        ledger = Ledger.load(paper.id)
-        return (ledger.mutation, ledger.mutation_is_stale(paper)) if ledger.mutation is not None else None
+        return self._errors.get(paper.id)
+
+    @cached_property
+    def _errors(self) -> Mapping[str, tuple[MutationScore, bool]]:
+        found = ((paper, self._ledgers[paper.id]) for paper in self.papers)
+        return {
+            paper.id: (ledger.mutation, ledger.mutation_is_stale(paper)) for paper, ledger in found if ledger.mutation
+        }
 
     def why(self, paper: Paper, change: str) -> str:
         """Why the claims of a paper need not notice a change of its module; empty where nobody has said."""
@@ -217,8 +228,7 @@ class Catalogue:
         return sum(result.status not in {NOT_MEASURED, Status.NOT_RUN} for result in self.results[paper.id])
 
 
-def _results(paper: Paper) -> Iterator[Result]:
-    ledger = Ledger.load(paper.id)
+def _results(paper: Paper, ledger: Ledger) -> Iterator[Result]:
     for claim in paper.claims:
         if entry := ledger.entry(claim.id):
             yield Result(claim, entry.status, entry, ledger.is_stale(entry, paper))
