@@ -206,8 +206,14 @@ class Catalogue:
 
     def errors(self, paper: Paper) -> tuple[MutationScore, bool] | None:
         """How many deliberate errors in a module its claims caught, and whether that speaks of older code."""
-        ledger = self.ledgers[paper.id]
-        return (ledger.mutation, ledger.mutation_is_stale(paper)) if ledger.mutation is not None else None
+        return self._errors.get(paper.id)
+
+    @cached_property
+    def _errors(self) -> Mapping[str, tuple[MutationScore, bool]]:
+        found = ((paper, self.ledgers[paper.id]) for paper in self.papers)
+        return {
+            paper.id: (ledger.mutation, ledger.mutation_is_stale(paper)) for paper, ledger in found if ledger.mutation
+        }
 
     def networks(self, paper: Paper) -> list[Network]:
         """What the networks of a paper's module cost, as it was counted; none where nothing was."""
