@@ -9,16 +9,17 @@ from __future__ import annotations
 import html
 import json
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 from catalog import paths, schema, text
 from catalog.conventions import MEASURES
-from catalog.records import Claim, Comparator, ExternalWork, Paper, Relation, Tier
-from catalog.website.content import Catalogue, Subject, module, place
+from catalog.records import ExternalWork, Paper, Relation
+from catalog.website.content import Catalogue, Subject, place
 from catalog.website.libraries import libraries
 from catalog.website.markdown import Markdown, address, code, date, fenced, literal, quotation
 from catalog.website.page import Area, File, Page, relative
+from catalog.website.papers import papers
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -40,12 +41,6 @@ def _catalogue(site: Catalogue) -> Iterator[Page | File]:
         yield Page(place(topic)[0], "topic", topic, title=topic.name)
     for family in site.library.families:
         yield Page(place(family)[0], "family", family, title=f"{family.name} family")
-
-
-def _papers(site: Catalogue) -> Iterator[Page | File]:
-    """A page for every paper."""
-    for paper in site.library.papers:
-        yield Page(place(paper)[0], "paper", paper, title=paper.name)
 
 
 def _schemas(_site: Catalogue) -> Iterator[Page | File]:
@@ -76,7 +71,7 @@ def _libraries(_site: Catalogue) -> Iterator[Page | File]:
         yield File(f"assets/libraries/{name}", content)
 
 
-AREAS: tuple[Area, ...] = (_catalogue, _papers, _schemas, _written_by_hand, _style_sheet, _libraries)
+AREAS: tuple[Area, ...] = (_catalogue, papers, _schemas, _written_by_hand, _style_sheet, _libraries)
 """All that the site consists of."""
 
 
@@ -120,12 +115,9 @@ def _environment(site: Catalogue) -> jinja2.Environment:
         "code": code,
         "fenced": fenced,
         "counted": text.counted,
-        "values": _values,
-        "module": module,
         "indented": lambda level: Markdown("    " * level),
         "measures": MEASURES,
         "relations": Relation,
-        "tiers": Tier,
         "libraries": libraries(),
     }
     return environment
@@ -169,15 +161,3 @@ def _byline(work: Paper | ExternalWork) -> str:
     """Who wrote it, in short."""
     first, *others = work.authors
     return f"{first} et al." if len(others) > 1 else " and ".join(work.authors)
-
-
-def _values(claim: Claim, measured: Any) -> list[tuple[str, str, str, str]]:
-    """The values of a claim: name (empty for the only one), as printed, as expected, as measured."""
-    expect = {"": claim.expect} if isinstance(claim.expect, Comparator) else claim.expect or {}
-    printed, expected, found = (
-        dict(text.measurement(claim.printed)) if claim.printed else {},
-        {name: text.expectation(comparator.model_dump()) for name, comparator in expect.items()},
-        dict(text.measurement(measured)) if measured is not None else {},
-    )
-    names = dict.fromkeys([*expected, *printed, *found])
-    return [(name, printed.get(name, ""), expected.get(name, ""), found.get(name, "")) for name in names]
