@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 import textwrap
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -103,11 +104,11 @@ class Chart:
         y = _vertical(self.values, bottom, TOP)
         for at in y.ticks:
             yield svg.element("path", d=f"M{LEFT:g} {y(at):.1f}H{right:g}", class_="grid")
-            yield svg.element("text", _shown(at), x=LEFT - 6, y=y(at) + 3.5, text_anchor="end")
+            yield svg.element("text", _tick(at), x=LEFT - 6, y=y(at) + 3.5, text_anchor="end")
         yield svg.element("path", d=f"M{LEFT:g} {bottom:g}H{right:g}", class_="axis")
         for at in x.ticks:
             yield svg.element("path", d=f"M{x(at):.1f} {bottom:g}v4", class_="axis")
-            yield svg.element("text", number(at), x=x(at), y=bottom + 16, text_anchor="middle")
+            yield svg.element("text", _tick(at), x=x(at), y=bottom + 16, text_anchor="middle")
         yield svg.element("text", "step", x=(LEFT + right) / 2, y=bottom + 31, text_anchor="middle", class_="of")
         unit = f"{self.quantity}, logarithmic" if y.logarithmic else self.quantity
         yield svg.element("text", unit, x=LEFT, y=12.0, class_="of")
@@ -170,6 +171,11 @@ def _mean(values: Sequence[float | None]) -> float | None:
 def _shown(value: float | None) -> str:
     """To three digits, which is more than a chart shows."""
     return "no finite value" if value is None else number(float(f"{value:.3g}"))
+
+
+def _tick(value: float) -> str:
+    """A round number in the room that an axis has for it: ``0.01``, ``2,000``, ``1e28``."""
+    return f"{value:,g}" if 1e-3 <= abs(value) < 1e5 or not value else re.sub(r"e\+?(-?)0*", r"e\1", f"{value:.0e}")
 
 
 def _in_short(values: Sequence[float | None]) -> str:

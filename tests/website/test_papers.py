@@ -125,7 +125,7 @@ def test_failures_come_first_then_deviations_then_the_rest_by_tier(records: Reco
 def test_a_claim_says_when_and_where_it_was_measured_and_whether_that_is_old(records: Records) -> None:
     measured(records, parameters=Status.VERIFIED)
     date = Ledger.load("xception").entries[0].date
-    assert f"<small>{date},&nbsp;cpu</small>" in page(records)
+    assert f'<small class="when">{date}, cpu</small>' in page(records)
     records.change("xception.yaml", "expect: {equals: 22855952}", "expect: {at_least: 22855952}")
     shown = page(records)
     assert "stale: measured before its code or the claim last changed" in shown
@@ -293,6 +293,7 @@ def test_axes_are_logarithmic_over_orders_of_magnitude(values: list[float], loga
     drawn = only(file_of(a=[line(*values)])).drawn()
     assert ("loss, logarithmic" in drawn) is logarithmic
     assert 2 <= drawn.count('class="grid"') <= 8
+    assert max(map(len, re.findall(r'text-anchor="end">([^<]*)<', drawn))) <= 6
 
 
 @pytest.mark.parametrize(
