@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from catalog import paths
-from catalog.website import folder, pages, rendering
+from catalog.website import folder, pages, policy, rendering
 
 if TYPE_CHECKING:
     from catalog.library import Library
@@ -28,7 +28,7 @@ def build(library: Library, into: Path | None = None, *, render: bool = True) ->
 
     Raises:
         CatalogError: mkdocs-material is not installed, a folder holds something else, or rendering found a mistake,
-            such as a link that leads nowhere.
+            such as a link that leads nowhere, or a script that browsers would not run.
     """
     into = paths.output_folder() if into is None else Path(into)
     rendering.need_mkdocs()
@@ -39,4 +39,5 @@ def build(library: Library, into: Path | None = None, *, render: bool = True) ->
         return docs
     folder.own(site)
     rendering.render(docs, site)
+    policy.check(site)
     return site

@@ -16,7 +16,7 @@ from catalog.website.content import module, place
 from catalog.website.listing import numbered
 from catalog.website.markdown import Markdown, address, fenced
 from catalog.website.page import File, Page
-from catalog.website.rendering import settings
+from catalog.website.published import issues
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
@@ -24,12 +24,12 @@ if TYPE_CHECKING:
     from catalog.records import Claim
     from catalog.website.content import Catalogue, Result
 
-__all__ = ["papers"]
+__all__ = ["papers", "values"]
 
 
 def papers(site: Catalogue) -> Iterator[Page | File]:
     """A page for every paper, and the curves of its training runs as they were recorded."""
-    issues = settings().get("extra", {}).get("issues", "")
+    form = issues()
     modules = {paper.id: module(paper.id) for paper in site.papers}
     for paper in site.papers:
         drawn = {claim.id: found for claim in paper.claims if (found := _curves(paper, claim))}
@@ -37,12 +37,11 @@ def papers(site: Catalogue) -> Iterator[Page | File]:
             "module": modules[paper.id],
             "changes": _changes(site, paper, {name for name, found in modules.items() if found}),
             "groups": _groups(site.results[paper.id]),
-            "values": _values,
             "needs": partial(_need, paper),
             "curves": {claim: found.charts for claim, found in drawn.items()},
             "drawn": _drawn,
             "errors": site.errors(paper),
-            "report": partial(_report, issues, paper),
+            "report": partial(_report, site, form, paper),
             "formats": _formats(site, paper),
             "places": _places(paper),
             "numbered": numbered,
@@ -78,7 +77,7 @@ def _groups(results: list[Result]) -> list[_Group]:
     return [group for group in found if group.results]
 
 
-def _values(claim: Claim, measured: Any) -> list[tuple[str, str, str, str]]:
+def values(claim: Claim, measured: Any) -> list[tuple[str, str, str, str]]:
     """The values of a claim: name (empty for the only one), as printed, as expected, as measured."""
     expect = {"": claim.expect} if isinstance(claim.expect, Comparator) else claim.expect or {}
     printed, expected, found = (
@@ -98,16 +97,16 @@ def _need(paper: Paper, result: Result) -> str:
     return reason
 
 
-def _report(issues: str, paper: Paper, claim: Claim) -> Markdown | None:
+def _report(site: Catalogue, form: str, paper: Paper, claim: Claim) -> Markdown | None:
     """The address of a form for errors, with the claim filled in; none where nobody has said where errors go."""
-    if not issues:
+    if not form:
         return None
     fields = {
         "title": f"{paper.name}: {claim.id}",
-        "body": f"papers/{paper.id}/#claim-{claim.id}\n\n> {claim.statement}\n\n"
-        f"What is wrong with it:\n\n\nOutput of `repro verify {paper.id} --claim {claim.id}`:\n",
+        "body": f"{site.url(place(paper)[0], f'claim-{claim.id}')}\n\n> {claim.statement}\n\nWhat is wrong with it:\n\n\n"
+        f"What `repro verify {paper.id} --claim {claim.id}` prints:\n",
     }
-    return address(f"{issues}{'&' if '?' in issues else '?'}{urlencode(fields)}")
+    return address(f"{form}{'&' if '?' in form else '?'}{urlencode(fields)}")
 
 
 @dataclass(frozen=True, slots=True)

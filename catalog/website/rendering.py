@@ -6,7 +6,7 @@ import importlib.util
 import logging
 import os
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from catalog import paths
 from catalog.errors import CatalogError
@@ -15,20 +15,12 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-__all__ = ["need_mkdocs", "render", "settings"]
+__all__ = ["need_mkdocs", "render"]
 
 
 def need_mkdocs() -> None:
     if any(importlib.util.find_spec(name) is None for name in ("jinja2", "mkdocs", "material")):
         raise CatalogError("the site needs mkdocs-material: pip install 'repro[site]'")
-
-
-def settings() -> dict[str, Any]:
-    """What ``mkdocs.yml`` says, with the variables of the environment that it names."""
-    from mkdocs.utils.yaml import yaml_load
-
-    found: dict[str, Any] = yaml_load(paths.MKDOCS.read_text(encoding="utf-8"))
-    return found
 
 
 def render(docs: Path, site: Path) -> None:

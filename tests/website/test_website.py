@@ -286,9 +286,9 @@ def test_the_page_of_a_paper_without_claims_and_code(records: Records) -> None:
 
 def test_pages_of_topics_families_and_other_works(records: Records) -> None:
     kernels = page(records, "topics/kernels")
-    assert "- [Dilated Kernels](dilated/index.md), 1 paper" in kernels
+    assert "- **[Dilated Kernels](dilated/index.md)**, 1 paper<br>" in kernels
     assert "## Papers of other topics" in kernels
-    assert "(2016) Xception: Deep Learning" in kernels
+    assert "<br><small>Xception: Deep Learning" in kernels
     assert "> They go by the name of Inception." in page(records, "topics/inception")
     assert "Part of [Convolutional Kernels](../index.md)" in page(records, "topics/kernels/dilated")
     family = page(records, "families/inception-family")
@@ -374,6 +374,7 @@ def test_without_the_extra_the_error_says_what_to_install(
 
 def test_a_dead_link_is_an_error_that_names_it(small: Library, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     shutil.copytree(paths.SITE, tmp_path / "templates")
+    (tmp_path / "templates" / "pages").mkdir(exist_ok=True)
     (tmp_path / "templates" / "pages" / "extra.md").write_text("[gone](gone.md) [anchor](index.md#gone)\n")
     monkeypatch.setattr(paths, "SITE", tmp_path / "templates")
     with pytest.raises(CatalogError) as error:
@@ -395,12 +396,6 @@ def test_importing_the_builder_imports_neither_torch_nor_mkdocs() -> None:
 
 _ADDRESS = re.compile(r'<(\w+)\b[^>]*?\s(href|src|srcset|action|data)="([^"]*)"')
 _ID = re.compile(r'\sid="([^"]*)"|<a [^>]*\bname="([^"]*)"')
-
-
-@pytest.fixture(scope="module")
-def whole(tmp_path_factory: pytest.TempPathFactory, library: Library) -> Path:
-    """The site of the project's own records."""
-    return build(library, tmp_path_factory.mktemp("whole"))
 
 
 def html_of(site: Path) -> Iterator[tuple[Path, str]]:
