@@ -41,6 +41,7 @@ def papers(site: Catalogue) -> Iterator[Page | File]:
             "curves": {claim: found.charts for claim, found in drawn.items()},
             "drawn": _drawn,
             "errors": site.errors(paper),
+            "form": form,
             "report": partial(_report, site, form, paper),
             "formats": _formats(site, paper),
             "places": _places(paper),
@@ -97,10 +98,10 @@ def _need(paper: Paper, result: Result) -> str:
     return reason
 
 
-def _report(site: Catalogue, form: str, paper: Paper, claim: Claim) -> Markdown | None:
-    """The address of a form for errors, with the claim filled in; none where nobody has said where errors go."""
+def _report(site: Catalogue, form: str, paper: Paper, claim: Claim) -> Markdown:
+    """Where to report an error: a form with the claim filled in, or, where there is none, what the page says of it."""
     if not form:
-        return None
+        return Markdown("#found-an-error")
     fields = {
         "title": f"{paper.name}: {claim.id}",
         "body": f"{site.url(place(paper)[0], f'claim-{claim.id}')}\n\n> {claim.statement}\n\nWhat is wrong with it:\n\n\n"

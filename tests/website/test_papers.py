@@ -128,14 +128,14 @@ def test_a_claim_says_when_and_where_it_was_measured_and_whether_that_is_old(rec
     assert f'<small class="when">{date}, cpu</small>' in page(records)
     records.change("xception.yaml", "expect: {equals: 22855952}", "expect: {at_least: 22855952}")
     shown = page(records)
-    assert "stale: measured before its code or the claim last changed" in shown
+    assert "verification/status/index.md#stale): measured before its code or the claim last changed" in shown
     assert "[1 stale](#claims)" in shown
 
 
 def test_what_is_not_measured_says_what_it_needs(records: Records) -> None:
     more_claims(records, IMAGENET, PRIVATE, TRAINING)
     shown = page(records)
-    needs = r" · needs the data set imagenet \(single crop 299\) and trained weights, and none are named</small>"
+    needs = r" · needs the data set imagenet \(single crop 299\) and trained weights, and none are named · "
     assert re.search(needs.replace(r" \(", r" \("), shown)
     assert shown.count("single crop 299") == 1, "what it needs says the protocol already"
     assert "JFT is not public" in shown
@@ -143,8 +143,9 @@ def test_what_is_not_measured_says_what_it_needs(records: Records) -> None:
 
 
 def test_a_report_names_the_claim(records: Records, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert "report an error" not in page(records)
-    assert "A report names the claim by its address" in page(records)
+    shown = page(records)
+    assert " · [report an error](#found-an-error)</small>" in shown
+    assert "A report names the claim by its address" in shown
     monkeypatch.setenv("REPRO_ISSUES_URL", "https://example.org/new?labels=claim")
     records.change("xception.yaml", "it has 22.86 million parameters", '"it has *22.86* & <b>more</b> (#1)"')
     form = re.search(r" · \[report an error\]\((\S+)\)", page(records))
@@ -152,7 +153,7 @@ def test_a_report_names_the_claim(records: Records, monkeypatch: pytest.MonkeyPa
     parts = urlsplit(form[1].replace("&amp;", "&"))
     fields = parse_qs(parts.query)
     assert (parts.netloc, fields["labels"], fields["title"]) == ("example.org", ["claim"], ["Xception: parameters"])
-    assert "papers/xception/#claim-parameters" in fields["body"][0]
+    assert "/papers/xception/#claim-parameters" in fields["body"][0]
     assert "> it has *22.86* & <b>more</b> (#1)" in fields["body"][0]
     assert "repro verify xception --claim parameters" in fields["body"][0]
 
