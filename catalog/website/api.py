@@ -271,8 +271,8 @@ def _paper(site: Catalogue, paper: Paper) -> PaperDocument:
     if errors := site.errors(paper):
         score, stale = errors
         data["mutation"] = score.model_dump() | {"share": score.score, "stale": stale}
-    if ledger.networks is not None:
-        data["networks"] = ledger.networks.model_dump() | {"stale": ledger.networks_are_stale(paper)}
+    if (counted := site.ledgers[paper.id].networks) is not None:
+        data["networks"] = counted.model_dump() | {"stale": site.networks_are_stale(paper)}
     return PaperDocument.model_validate(data)
 
 
