@@ -38,6 +38,7 @@ class Staged(nn.Module):
             nn.Conv2d(8, 8, 3, padding=1, bias=False),
         )
         self.lists = nn.ModuleList([nn.Conv2d(8, 8, 1, bias=False)])
+        self.alias = self.lists[0]
         self.scale = nn.Parameter(torch.ones(8, 8))
         self.frozen = nn.Parameter(torch.ones(7), requires_grad=False)
 

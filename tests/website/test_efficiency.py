@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from catalog.records import Status
+from catalog.records import Measure, Status
 from catalog.verify.ledger import Entry
 from catalog.website import efficiency, pages
 from catalog.website.content import Catalogue, Result
@@ -82,20 +82,38 @@ def test_what_is_no_accuracy_of_one_counted_network_on_all_images(found: list[Po
     assert not any("top-5" in claim for _, claim in claims)
 
 
+def with_result(site: Catalogue, paper: str, changed: Result) -> Catalogue:
+    """The same catalogue, where something else is known of one claim."""
+    other = Catalogue(site.library)
+    known = [changed if each.claim.id == changed.claim.id else each for each in site.results[paper]]
+    vars(other)["results"] = {**site.results, paper: known}
+    return other
+
+
+def result(site: Catalogue, paper: str, claim: str) -> Result:
+    (one,) = (each for each in site.results[paper] if each.claim.id == claim)
+    return one
+
+
+def test_an_accuracy_of_several_networks_is_none_of_one(site: Catalogue, found: list[Point]) -> None:
+    ensemble = result(site, "inception-v2", "imagenet-top-1-error-ensemble").claim
+    assert ensemble.subject is not None
+    assert ensemble.subject.protocol == "six networks, 144 crops"
+    measured = ensemble.model_copy(update={"measure": Measure.model_validate("top-1-error")})
+    assert len(points(with_result(site, "inception-v2", Result(measured, "not run")))) == len(found)
+    alone = ensemble.subject.model_copy(update={"protocol": "144 crops"})
+    measured = measured.model_copy(update={"subject": alone})
+    assert len(points(with_result(site, "inception-v2", Result(measured, "not run")))) == len(found) + 1
+
+
 def test_a_measured_accuracy_is_said_to_be(site: Catalogue) -> None:
+    claim = result(site, "xception", "imagenet-top-1").claim
     fields = {"environment": "cpu", "status": Status.VERIFIED, "reason": "", "measured": 0.7898, "date": "2026-01-01"}
     entry = Entry.model_validate(
-        fields | {"claim": "imagenet-top-1", "seconds": 1.0, "versions": {}, "device": "CPU", "fingerprints": {}}
+        fields | {"claim": claim.id, "seconds": 1.0, "versions": {}, "device": "CPU", "fingerprints": {}}
     )
-    other = Catalogue(site.library)
-    results = dict(other.results)
-    results["xception"] = [
-        Result(result.claim, entry.status, entry) if result.claim.id == entry.claim else result
-        for result in results["xception"]
-    ]
-    vars(other)["results"] = results
-    measured = [one for one in points(other) if one.measured is not None]
-    assert [(one.claim.id, one.measured) for one in measured] == [("imagenet-top-1", 0.7898)]
+    other = with_result(site, "xception", Result(claim, entry.status, entry))
+    assert [(one.claim.id, one.measured) for one in points(other) if one.measured is not None] == [(claim.id, 0.7898)]
     (made,) = efficiency.area(other)
     assert isinstance(made, Page)
     assert "measured 78.98 %" in made.values["table"]
