@@ -13,7 +13,8 @@ from catalog.names import slug
 from catalog.records import Ancestor, Claim, ExternalWork, Family, Paper, Status, Tier, Topic
 from catalog.show import NOT_MEASURED
 from catalog.standalone import source_of
-from catalog.verify.ledger import Entry, Ledger, MutationScore
+from catalog.verify.ledger import Entry, Ledger, MutationScore, Network
+from catalog.website import published
 from catalog.website.markdown import date as written_date
 
 if TYPE_CHECKING:
@@ -64,6 +65,15 @@ class Catalogue:
 
     def __init__(self, library: Library) -> None:
         self.library = library
+
+    @cached_property
+    def address(self) -> str:
+        """Where the site is published."""
+        return published.site_url()
+
+    def url(self, file: str, anchor: str = "") -> str:
+        """The address of a file of the docs folder, and of an anchor in it, where the site is published."""
+        return published.url(self.address, file, anchor)
 
     @property
     def is_the_project(self) -> bool:
@@ -179,14 +189,29 @@ class Catalogue:
         return self.tallied(self.papers)
 
     @cached_property
-    def results(self) -> Mapping[str, list[Result]]:
-        """What is known of each claim of each paper."""
-        return {paper.id: list(_results(paper, self._ledgers[paper.id])) for paper in self.papers}
+    def ledgers(self) -> Mapping[str, Ledger]:
+        """What was recorded of each paper."""
+        return {paper.id: Ledger.load(paper.id) for paper in self.papers}
 
     @cached_property
-    def _ledgers(self) -> Mapping[str, Ledger]:
-        """What was measured of each paper."""
-        return {paper.id: Ledger.load(paper.id) for paper in self.papers}
+    def results(self) -> Mapping[str, list[Result]]:
+        """What is known of each claim of each paper."""
+        return {paper.id: list(self._results(paper)) for paper in self.papers}
+
+    def _results(self, paper: Paper) -> Iterator[Result]:
+        for claim in paper.claims:
+            if entry := self.ledgers[paper.id].entry(claim.id):
+                yield Result(claim, entry.status, entry, self.is_stale(paper, entry))
+            else:
+                yield Result(claim, Status.NOT_CHECKABLE if claim.not_checkable else NOT_MEASURED)
+
+    def is_stale(self, paper: Paper, entry: Entry) -> bool:
+        """Whether the code or the claim has changed since an entry was measured, or the claim is gone."""
+        return (entry.claim, entry.environment) in self._stale[paper.id]
+
+    @cached_property
+    def _stale(self) -> Mapping[str, set[tuple[str, str]]]:
+        return {paper.id: self.ledgers[paper.id].stale(paper) for paper in self.papers}
 
     def runs(self, paper: Paper) -> list[str]:
         """When, where and with what the claims of a paper were measured, each once."""
@@ -200,10 +225,20 @@ class Catalogue:
 
     @cached_property
     def _errors(self) -> Mapping[str, tuple[MutationScore, bool]]:
-        found = ((paper, self._ledgers[paper.id]) for paper in self.papers)
         return {
-            paper.id: (ledger.mutation, ledger.mutation_is_stale(paper)) for paper, ledger in found if ledger.mutation
+            paper.id: (ledger.mutation, ledger.mutation_is_stale(paper))
+            for paper in self.papers
+            if (ledger := self.ledgers[paper.id]).mutation is not None
         }
+
+    def networks(self, paper: Paper) -> list[Network]:
+        """What the networks of a paper's module cost, as it was counted; none where nothing was."""
+        counted = self.ledgers[paper.id].networks
+        return counted.counted if counted else []
+
+    def networks_are_stale(self, paper: Paper) -> bool:
+        """Whether what was counted speaks of older code, or of other inputs than the claims name now."""
+        return self.ledgers[paper.id].networks_are_stale(paper)
 
     def why(self, paper: Paper, change: str) -> str:
         """Why the claims of a paper need not notice a change of its module; empty where nobody has said."""
@@ -226,14 +261,6 @@ class Catalogue:
     def judged(self, paper: Paper) -> int:
         """How many claims of a paper have a verdict, be it that nobody can check them."""
         return sum(result.status not in {NOT_MEASURED, Status.NOT_RUN} for result in self.results[paper.id])
-
-
-def _results(paper: Paper, ledger: Ledger) -> Iterator[Result]:
-    for claim in paper.claims:
-        if entry := ledger.entry(claim.id):
-            yield Result(claim, entry.status, entry, ledger.is_stale(entry, paper))
-        else:
-            yield Result(claim, Status.NOT_CHECKABLE if claim.not_checkable else NOT_MEASURED)
 
 
 def _by_date(work: Paper | ExternalWork) -> tuple[str, str]:

@@ -30,8 +30,7 @@ _WIDE = ("toc", "navigation")
 def overviews(site: Catalogue) -> Iterator[Page | File]:
     """What there is, listed in several ways."""
     yield _home(site)
-    yield Page("verification/counting/index.md", "counting")
-    for template in ("lineage", "topics", "families", "works"):
+    for template in ("topics", "families", "works"):
         yield Page(f"{template}/index.md", template)
     yield Page("papers/index.md", "papers", scripts=_FILTER)
     yield _status(site)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import posixpath
-import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
@@ -11,7 +10,7 @@ from typing import Any, TypeAlias
 from catalog.website.content import Catalogue, Subject
 from catalog.website.markdown import Markdown
 
-__all__ = ["Area", "File", "Page", "relative", "rendered"]
+__all__ = ["Area", "File", "Page", "relative", "served"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +27,8 @@ class Page:
     """What else its template needs."""
     title: str = ""
     """What windows and search results call it; otherwise its heading."""
+    description: str = ""
+    """What search results say of it, unless its subject says that."""
     head: str = ""
     """Elements for the head of its HTML, escaped."""
     scripts: tuple[str, ...] = ()
@@ -54,6 +55,7 @@ def relative(here: str, file: str, anchor: str = "") -> Markdown:
     return Markdown(f"{target}#{anchor}" if anchor else target)
 
 
-def rendered(here: str, file: str, anchor: str = "") -> str:
-    """The same once pages are rendered, for HTML in a page: what stands in it is not looked through for links."""
-    return re.sub(r"(^|/)index\.md(?=#|$)", r"\1", relative(here, file, anchor)) or "./"
+def served(here: str, file: str, anchor: str = "") -> str:
+    """The address of a page as the rendered site has it, for HTML in a page: renderers rewrite Markdown links only."""
+    target = posixpath.relpath(posixpath.dirname(file) or ".", posixpath.dirname(here) or ".") + "/"
+    return f"{target}#{anchor}" if anchor else target

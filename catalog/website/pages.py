@@ -15,11 +15,20 @@ from urllib.parse import quote
 from catalog import paths, schema, text
 from catalog.conventions import MEASURES
 from catalog.records import Claim, Comparator, ExternalWork, Paper, Relation, Tier
+from catalog.website import api, efficiency, feed, head, lineage
+from catalog.website.commands import commands
 from catalog.website.content import Catalogue, Subject, module, place
+from catalog.website.contributing import contributing
 from catalog.website.libraries import libraries
 from catalog.website.markdown import Markdown, address, code, date, fenced, literal, quotation
+from catalog.website.miniature import miniature
+from catalog.website.neighbourhood import neighbourhood
+from catalog.website.networks import alike, main_first, sides, stage_table
 from catalog.website.overviews import overviews
-from catalog.website.page import Area, File, Page, relative
+from catalog.website.page import Area, File, Page, relative, served
+from catalog.website.programs import programs
+from catalog.website.questions import questions
+from catalog.website.verification import verification
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -65,7 +74,23 @@ def _libraries(_site: Catalogue) -> Iterator[Page | File]:
         yield File(f"assets/libraries/{name}", content)
 
 
-AREAS: tuple[Area, ...] = (overviews, _papers, _schemas, _written_by_hand, _style_sheet, _libraries)
+AREAS: tuple[Area, ...] = (
+    overviews,
+    _papers,
+    lineage.area,
+    efficiency.area,
+    questions,
+    verification,
+    contributing,
+    commands,
+    programs,
+    _schemas,
+    _written_by_hand,
+    _style_sheet,
+    _libraries,
+    api.files,
+    feed.files,
+)
 """All that the site consists of."""
 
 
@@ -78,7 +103,7 @@ def files(library: Library) -> dict[str, bytes]:
         for part in area(site):
             match part:
                 case Page():
-                    found[part.file] = _written(part, environment)
+                    found[part.file] = _written(part, site, environment)
                 case File():
                     found[part.name] = part.content
     return found
@@ -116,22 +141,39 @@ def _environment(site: Catalogue) -> jinja2.Environment:
         "relations": Relation,
         "tiers": Tier,
         "libraries": libraries(),
+        "megabytes": text.megabytes,
+        "main_first": main_first,
+        "sides": sides,
+        "alike": alike,
+        "stage_table": stage_table,
+        "neighbourhood": partial(neighbourhood, site),
+        "miniature": partial(miniature, site),
     }
     return environment
 
 
-def _written(page: Page, environment: jinja2.Environment) -> bytes:
+def _written(page: Page, site: Catalogue, environment: jinja2.Environment) -> bytes:
     """A page as Markdown, with what its head needs in front."""
     shown = environment.get_template(f"{page.template}.md.j2").render(
-        subject=page.subject, to=partial(relative, page.file), link=partial(_link_from, page.file), **page.values
+        subject=page.subject,
+        to=partial(relative, page.file),
+        href=partial(served, page.file),
+        link=partial(_link_from, page.file),
+        **page.values,
     )
-    return (_front_matter(page) + shown.strip() + "\n").encode()
+    return (_front_matter(page, site) + shown.strip() + "\n").encode()
 
 
-def _front_matter(page: Page) -> str:
+def _front_matter(page: Page, site: Catalogue) -> str:
     """The settings of a page. Themes insert them into its HTML unescaped."""
     scripts = "".join(f'<script type="module" src="{relative(page.file, name)}"></script>' for name in page.scripts)
-    settings = {"title": html.escape(page.title), "head": page.head + scripts, "hide": page.hide}
+    settings = {
+        "title": html.escape(page.title),
+        "description": html.escape(head.description(site, page)),
+        "kind": "article" if isinstance(page.subject, Paper) else "",  # https://ogp.me/#types
+        "hide": page.hide,
+        "head": head.elements(site, page) + page.head + scripts,
+    }
     lines = [f"{name}: {json.dumps(value, ensure_ascii=False)}\n" for name, value in settings.items() if value]
     return f"---\n{''.join(lines)}---\n\n" if lines else ""
 

@@ -8,7 +8,7 @@ from catalog.records import Tier
 from catalog.text import counted
 from catalog.website.content import place
 from catalog.website.markdown import Markdown
-from catalog.website.page import rendered
+from catalog.website.page import served
 from catalog.website.svg import element
 
 if TYPE_CHECKING:
@@ -90,7 +90,7 @@ def status_table(site: Catalogue, here: str) -> Markdown:
 
 
 def _topic(here: str, topic: Topic) -> Markdown:
-    return element("a", topic.name, href=rendered(here, *place(topic)))
+    return element("a", topic.name, href=served(here, *place(topic)))
 
 
 def _summary(site: Catalogue, papers: list[Paper], name: Markdown) -> Markdown:
@@ -107,7 +107,7 @@ def _summary(site: Catalogue, papers: list[Paper], name: Markdown) -> Markdown:
 
 
 def _row(site: Catalogue, paper: Paper, here: str) -> Markdown:
-    name = element("a", paper.name, href=rendered(here, *place(paper)))
+    name = element("a", paper.name, href=served(here, *place(paper)))
     head = element("th", name, " ", element("small", str(paper.year)), scope="row")
     if not paper.claims:
         why = "not reproduced yet" + ("; other modules use parts of it" if paper.reproduction == "partial" else "")
@@ -124,7 +124,7 @@ def _cell(site: Catalogue, paper: Paper, tier: Tier, here: str) -> Iterator[Mark
             for result in site.results[paper.id]
             if result.claim.tier == tier and result.status == status
         )
-        yield _count(status, count, rendered(here, place(paper)[0], f"claim-{first}"))
+        yield _count(status, count, served(here, place(paper)[0], f"claim-{first}"))
     if stale := site.stale(paper, tier):
         yield element("small", f"{stale} stale", class_="stale")
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from catalog.records import Status
 from catalog.website.content import place
-from catalog.website.page import rendered
+from catalog.website.page import served
 from catalog.website.progress import by_topic, extent
 from catalog.website.svg import element
 
@@ -29,7 +29,7 @@ def timeline(site: Catalogue, here: str) -> Markdown:
     years = (element("th", _heading(here, column), scope="col") for column in columns)
     rows = []
     for topic, papers in by_topic(site):
-        head = element("th", element("a", topic.name, href=rendered(here, *place(topic))), scope="row")
+        head = element("th", element("a", topic.name, href=served(here, *place(topic))), scope="row")
         cells = (
             [_entry(site, paper, here, dated=len(column) > 1) for paper in papers if paper.year in column]
             for column in columns
@@ -50,7 +50,7 @@ def _columns(years: Mapping[int, Sequence[Paper]]) -> list[list[int]]:
 def _heading(here: str, years: list[int]) -> Markdown | str:
     if len(years) > 1:
         return f"{years[0]}–{years[-1]}"
-    return element("a", str(years[0]), href=rendered(here, f"years/{years[0]}/index.md"))
+    return element("a", str(years[0]), href=served(here, f"years/{years[0]}/index.md"))
 
 
 def _list(papers: list[Markdown]) -> Iterator[Markdown]:
@@ -63,6 +63,6 @@ def _entry(site: Catalogue, paper: Paper, here: str, *, dated: bool) -> Markdown
     tally = site.tally(paper)
     doubtful = next((status for status in (Status.FAILED, Status.DEVIATES) if tally.get(status)), "")
     words += f", {tally[doubtful]} {doubtful}" if doubtful else ""
-    target = rendered(here, *place(paper))
+    target = served(here, *place(paper))
     name = element("a", paper.name, href=target, title=words, class_=f"extent of-{level} {doubtful}".rstrip())
     return element("li", name, *([" ", element("small", str(paper.year))] if dated else []))
