@@ -104,7 +104,8 @@ def _report(site: Catalogue, form: str, paper: Paper, claim: Claim) -> Markdown:
         return Markdown("#found-an-error")
     fields = {
         "title": f"{paper.name}: {claim.id}",
-        "body": f"{site.url(place(paper)[0], f'claim-{claim.id}')}\n\n> {claim.statement}\n\nWhat is wrong with it:\n\n\n"
+        "body": f"{site.url(place(paper)[0], f'claim-{claim.id}')}\n\n> {claim.statement}\n\n"
+        "What is wrong with it:\n\n\n"
         f"What `repro verify {paper.id} --claim {claim.id}` prints:\n",
     }
     return address(f"{form}{'&' if '?' in form else '?'}{urlencode(fields)}")
