@@ -65,13 +65,13 @@ def columns_by_year(years: Mapping[str, int], edges: Iterable[Edge], most: int) 
         of_year[year].append(node)
     before: dict[str, list[str]] = defaultdict(list)
     for source, target, _ in edges:
-        if years[source] <= years[target]:
-            before[target].append(source)
+        first, last = (source, target) if years[source] <= years[target] else (target, source)
+        before[last].append(first)
     columns: list[list[str]] = [[]]
     place: dict[str, int] = {}
 
     def put(node: str, start: int) -> None:
-        """Put a node right of those of its year that lead to it, into a column that has room."""
+        """Put a node right of those that lead to it, into a column that has room."""
         if node in place:
             return
         for other in before[node]:

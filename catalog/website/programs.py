@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from catalog import schema
 from catalog.formats.export import FORMATS
+from catalog.website import api
 from catalog.website.fields import Table, tables
 from catalog.website.page import File, Page
 
@@ -19,13 +20,25 @@ __all__ = ["programs"]
 
 def programs(site: Catalogue) -> Iterator[Page | File]:
     """What there is for programs, and what it holds, field by field."""
+    records = list(_records())
     values = {
         "formats": FORMATS,
         "schemas": {kind: f"{schema.FOLDER}/{kind}.json" for kind in schema.Kind},
-        "records": list(_records()),
+        "records": records,
+        "documents": list(_documents({table.name for table in records})),
         "paper": next(iter(site.with_claims or site.papers)),
     }
     yield Page("api/index.md", "programs", values=values)
+
+
+def _documents(told: set[str]) -> Iterator[Table]:
+    """The fields of the JSON files, without the types that records hold too."""
+    definitions = schema.together(api.DOCUMENTS, "")["$defs"]
+    for document in api.DOCUMENTS:
+        for table in tables(definitions, document.__name__):
+            if table.name not in told:
+                told.add(table.name)
+                yield table
 
 
 def _records() -> Iterator[Table]:
