@@ -26,6 +26,7 @@ __all__ = [
     "REPRODUCTIONS",
     "REPRODUCTIONS_VARIABLE",
     "SITE",
+    "SITE_URL_VARIABLE",
     "cache_folder",
     "checked_reproductions",
     "has_own_records",
@@ -88,6 +89,10 @@ PAPERS_VARIABLE = "REPRO_PAPERS"
 
 REPRODUCTIONS_VARIABLE = "REPRO_REPRODUCTIONS"
 """Names the folder of the modules, checks and results that belong to those records."""
+
+
+SITE_URL_VARIABLE = "REPRO_SITE_URL"
+"""Says where the site is published; ``mkdocs.yml`` reads it."""
 
 
 def records_folder() -> Path:

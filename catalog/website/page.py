@@ -10,7 +10,7 @@ from typing import Any, TypeAlias
 from catalog.website.content import Catalogue, Subject
 from catalog.website.markdown import Markdown
 
-__all__ = ["Area", "File", "Page", "relative"]
+__all__ = ["Area", "File", "Page", "relative", "served"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,10 +27,14 @@ class Page:
     """What else its template needs."""
     title: str = ""
     """What windows and search results call it; otherwise its heading."""
+    description: str = ""
+    """What search results say of it, unless its subject says that."""
     head: str = ""
     """Elements for the head of its HTML, escaped."""
     scripts: tuple[str, ...] = ()
     """The modules that it loads, such as ``assets/explorer.js``."""
+    hide: tuple[str, ...] = ()
+    """Parts of the theme that it does without: ``toc`` gives a wide table the room of the headings beside it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,3 +53,9 @@ def relative(here: str, file: str, anchor: str = "") -> Markdown:
     """The address of a file, and of an anchor in it, as a page links to it."""
     target = "" if file == here and anchor else posixpath.relpath(file, posixpath.dirname(here) or ".")
     return Markdown(f"{target}#{anchor}" if anchor else target)
+
+
+def served(here: str, file: str, anchor: str = "") -> str:
+    """The address of a page as the rendered site has it, for HTML in a page: renderers rewrite Markdown links only."""
+    target = posixpath.relpath(posixpath.dirname(file) or ".", posixpath.dirname(here) or ".") + "/"
+    return f"{target}#{anchor}" if anchor else target

@@ -15,12 +15,17 @@ from urllib.parse import quote
 from catalog import paths, schema, text
 from catalog.conventions import MEASURES
 from catalog.records import Claim, Comparator, ExternalWork, Paper, Relation, Tier
+from catalog.website import api, efficiency, feed, head, lineage
 from catalog.website.commands import commands
 from catalog.website.content import Catalogue, Subject, module, place
 from catalog.website.contributing import contributing
 from catalog.website.libraries import libraries
 from catalog.website.markdown import Markdown, address, code, date, fenced, literal, quotation
-from catalog.website.page import Area, File, Page, relative
+from catalog.website.miniature import miniature
+from catalog.website.neighbourhood import neighbourhood
+from catalog.website.networks import alike, main_first, sides, stage_table
+from catalog.website.overviews import overviews
+from catalog.website.page import Area, File, Page, relative, served
 from catalog.website.programs import programs
 from catalog.website.questions import questions
 from catalog.website.verification import verification
@@ -33,17 +38,6 @@ if TYPE_CHECKING:
     from catalog.library import Library
 
 __all__ = ["AREAS", "files"]
-
-
-def _catalogue(site: Catalogue) -> Iterator[Page | File]:
-    """What there is, listed in several ways."""
-    yield Page("index.md", "home")
-    for template in ("papers", "lineage", "topics", "families", "works"):
-        yield Page(f"{template}/index.md", template)
-    for topic in site.library.topics:
-        yield Page(place(topic)[0], "topic", topic, title=topic.name)
-    for family in site.library.families:
-        yield Page(place(family)[0], "family", family, title=f"{family.name} family")
 
 
 def _papers(site: Catalogue) -> Iterator[Page | File]:
@@ -81,8 +75,10 @@ def _libraries(_site: Catalogue) -> Iterator[Page | File]:
 
 
 AREAS: tuple[Area, ...] = (
-    _catalogue,
+    overviews,
     _papers,
+    lineage.area,
+    efficiency.area,
     questions,
     verification,
     contributing,
@@ -92,6 +88,8 @@ AREAS: tuple[Area, ...] = (
     _written_by_hand,
     _style_sheet,
     _libraries,
+    api.files,
+    feed.files,
 )
 """All that the site consists of."""
 
@@ -105,7 +103,7 @@ def files(library: Library) -> dict[str, bytes]:
         for part in area(site):
             match part:
                 case Page():
-                    found[part.file] = _written(part, environment)
+                    found[part.file] = _written(part, site, environment)
                 case File():
                     found[part.name] = part.content
     return found
@@ -143,22 +141,39 @@ def _environment(site: Catalogue) -> jinja2.Environment:
         "relations": Relation,
         "tiers": Tier,
         "libraries": libraries(),
+        "megabytes": text.megabytes,
+        "main_first": main_first,
+        "sides": sides,
+        "alike": alike,
+        "stage_table": stage_table,
+        "neighbourhood": partial(neighbourhood, site),
+        "miniature": partial(miniature, site),
     }
     return environment
 
 
-def _written(page: Page, environment: jinja2.Environment) -> bytes:
+def _written(page: Page, site: Catalogue, environment: jinja2.Environment) -> bytes:
     """A page as Markdown, with what its head needs in front."""
     shown = environment.get_template(f"{page.template}.md.j2").render(
-        subject=page.subject, to=partial(relative, page.file), link=partial(_link_from, page.file), **page.values
+        subject=page.subject,
+        to=partial(relative, page.file),
+        href=partial(served, page.file),
+        link=partial(_link_from, page.file),
+        **page.values,
     )
-    return (_front_matter(page) + shown.strip() + "\n").encode()
+    return (_front_matter(page, site) + shown.strip() + "\n").encode()
 
 
-def _front_matter(page: Page) -> str:
+def _front_matter(page: Page, site: Catalogue) -> str:
     """The settings of a page. Themes insert them into its HTML unescaped."""
     scripts = "".join(f'<script type="module" src="{relative(page.file, name)}"></script>' for name in page.scripts)
-    settings = {"title": html.escape(page.title), "head": page.head + scripts}
+    settings = {
+        "title": html.escape(page.title),
+        "description": html.escape(head.description(site, page)),
+        "kind": "article" if isinstance(page.subject, Paper) else "",  # https://ogp.me/#types
+        "hide": page.hide,
+        "head": head.elements(site, page) + page.head + scripts,
+    }
     lines = [f"{name}: {json.dumps(value, ensure_ascii=False)}\n" for name, value in settings.items() if value]
     return f"---\n{''.join(lines)}---\n\n" if lines else ""
 

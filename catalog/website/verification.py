@@ -41,7 +41,7 @@ def verification(site: Catalogue) -> Iterator[Page | File]:
         "by_cause": _by(known, DeviationCause, _cause),
         "stale": [shown for shown in known if shown.result.stale],
     }
-    yield Page("verification/status/index.md", "status", values=values)
+    yield Page("verification/status/index.md", "verdicts", values=values)
     counted = Counter(
         (measure.quantity, measure.convention) for shown in known if (measure := shown.result.claim.measure) is not None
     )
