@@ -65,7 +65,10 @@ class Visit:
         self.context.set_default_timeout(5_000)
         self.context.on("console", lambda message: message.type == "error" and self._note(message.text, message.page))
         self.context.on("weberror", lambda error: self._note(str(error.error), error.page))
-        self.context.on("request", lambda request: request.url.startswith((address, "data:", "blob:")) or self._note(f"asks {request.url}"))
+        self.context.on(
+            "request",
+            lambda request: request.url.startswith((address, "data:", "blob:")) or self._note(f"asks {request.url}"),
+        )
         self.page: Page = self.context.new_page()
 
     def _note(self, problem: str, page: Page | None = None) -> None:

@@ -19,7 +19,10 @@ _PARTS = 4  # tests that several processes share
 
 def addresses(site: Path) -> list[str]:
     """The pages of a site, each as its address below the root."""
-    return ["404.html", *sorted(f"{path.parent.relative_to(site)}/".removeprefix("./") for path in site.rglob("index.html"))]
+    return [
+        "404.html",
+        *sorted(f"{path.parent.relative_to(site)}/".removeprefix("./") for path in site.rglob("index.html")),
+    ]
 
 
 def too_wide(visit: Visit) -> str:

@@ -24,7 +24,10 @@ if TYPE_CHECKING:
         ("<script>throw new Error('thrown')</script>", ["thrown"]),
         ("<script>Promise.reject(new Error('rejected'))</script>", ["rejected"]),
         ("<img src='missing.png'>", ["404"]),
-        ("<img src='http://elsewhere.example/x.png'>", ["asks http://elsewhere.example/x.png", "ERR_NAME_NOT_RESOLVED"]),
+        (
+            "<img src='http://elsewhere.example/x.png'>",
+            ["asks http://elsewhere.example/x.png", "ERR_NAME_NOT_RESOLVED"],
+        ),
         ("<script>fetch('http://192.0.2.1/')</script>", ["asks http://192.0.2.1/", "net::"]),
         ("<script>fetch('http://localhost:1/')</script>", ["asks http://localhost:1/", "net::"]),
         (
