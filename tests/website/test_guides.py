@@ -263,7 +263,7 @@ def named_commands(text: str) -> Iterator[list[str]]:
     "file",
     [
         *("README.md", "CONTRIBUTING.md"),
-        *(f"site/templates/{name}.md.j2" for name in ("verification", "status", "programs", "questions", "commands")),
+        *(f"site/templates/{name}.md.j2" for name in ("verification", "verdicts", "programs", "questions", "commands")),
     ],
 )
 def test_commands_that_are_named_exist(file: str) -> None:
