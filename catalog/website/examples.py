@@ -12,10 +12,10 @@ from dataclasses import dataclass
 from functools import cached_property
 from itertools import combinations
 from statistics import median_low
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from catalog.errors import CatalogError
-from catalog.graph import Common, Derivation, Lineage, influence, lineage
+from catalog.graph import Common, Derivation, Lineage, common, influence, lineage
 from catalog.names import find_topic
 from catalog.question_forms import Form, filled, understand
 from catalog.questions import ask
@@ -158,18 +158,20 @@ class Examples:
             yield filled("how did FROM lead to TO", FROM=self._called(start), TO=self._called(goal))
 
     def common(self) -> Iterator[str]:
-        descent = {found.of[0]: {step.id for step in found.papers} for found in self._ancestry}
-        for one, other in combinations(self._influential[: 2 * _CANDIDATES], 2):
-            if one not in descent[other] and other not in descent[one]:
-                yield filled("what do ONE and OTHER have in common", ONE=self._called(one), OTHER=self._called(other))
+        pairs = list(combinations(self._influential[: 2 * _CANDIDATES], 2))
+        met = {pair: common(self._library, pair) for pair in pairs}
+        # Best is what both descend from; least telling, that one of them is it.
+        pairs.sort(
+            key=lambda pair: (not set(pair).isdisjoint(one.id for one in met[pair].ancestors), met[pair].all_relations)
+        )
+        for one, other in _apart(pairs):
+            yield filled("what do ONE and OTHER have in common", ONE=self._called(one), OTHER=self._called(other))
 
     def difference(self) -> Iterator[str]:
         steps = {
-            (edge.paper, paper.id): self._remarks[paper.id, edge.paper] + (edge.paper in compared)
+            (edge.paper, paper.id): (edge.relation.is_descent, self._remarks[paper.id, edge.paper])
             for paper in self._library.papers
-            for compared in [{other.paper for other in paper.compares_with}]
             for edge in paper.builds_on
-            if edge.relation.is_descent
         }
         for old, new in _apart(_by(steps.__getitem__, steps)):
             yield filled("what changed from FROM to TO", FROM=self._called(old), TO=self._called(new))
@@ -265,7 +267,7 @@ _QUESTIONS: dict[str, Callable[[Examples], Iterator[str]]] = {
 """By the id of the form, the questions that are worth a try, the best first."""
 
 
-def _by(size: Callable[[T], int], subjects: Iterable[T]) -> list[T]:
+def _by(size: Callable[[T], Any], subjects: Iterable[T]) -> list[T]:
     """The largest first; the same size keeps its order."""
     return sorted(subjects, key=size, reverse=True)
 

@@ -83,9 +83,9 @@ def _type(schema: Any, definitions: Mapping[str, Any]) -> Markdown:
         case {"const": value}:
             return literal(value)
         case {"enum": values}:
-            return Markdown("one of ") + _listed(values)
+            return Markdown(f"one of {', '.join(map(literal, values))}")
         case {"type": "array", "prefixItems": items}:
-            return Markdown("list of ") + Markdown(" and ".join(_type(item, definitions) for item in items))
+            return Markdown(f"list of {' and '.join(_type(item, definitions) for item in items)}")
         case {"type": "array", "items": items}:
             return Markdown(f"list of {_type(items, definitions)}")
         case {"type": "object", "additionalProperties": dict() as values}:
@@ -94,10 +94,6 @@ def _type(schema: Any, definitions: Mapping[str, Any]) -> Markdown:
             return literal(name)
         case _:
             return literal("anything")
-
-
-def _listed(values: list[Any]) -> Markdown:
-    return Markdown(", ".join(literal(value) for value in values))
 
 
 def _meaning(schema: Any, definitions: Mapping[str, Any]) -> str:

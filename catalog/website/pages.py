@@ -15,7 +15,7 @@ from urllib.parse import quote
 from catalog import paths, schema, text
 from catalog.conventions import MEASURES
 from catalog.records import ExternalWork, Paper, Relation
-from catalog.website import api, feed, head, lineage
+from catalog.website import api, efficiency, feed, head, lineage
 from catalog.website.commands import commands
 from catalog.website.content import Catalogue, Subject, place
 from catalog.website.contributing import contributing
@@ -23,6 +23,7 @@ from catalog.website.libraries import libraries
 from catalog.website.markdown import Markdown, address, code, date, fenced, literal, quotation
 from catalog.website.miniature import miniature
 from catalog.website.neighbourhood import neighbourhood
+from catalog.website.networks import alike, main_first, sides, stage_table
 from catalog.website.overviews import overviews
 from catalog.website.page import Area, File, Page, relative, served
 from catalog.website.papers import papers, values
@@ -72,6 +73,7 @@ AREAS: tuple[Area, ...] = (
     overviews,
     papers,
     lineage.area,
+    efficiency.area,
     questions,
     verification,
     contributing,
@@ -132,6 +134,11 @@ def _environment(site: Catalogue) -> jinja2.Environment:
         "measures": MEASURES,
         "relations": Relation,
         "libraries": libraries(),
+        "megabytes": text.megabytes,
+        "main_first": main_first,
+        "sides": sides,
+        "alike": alike,
+        "stage_table": stage_table,
         "neighbourhood": partial(neighbourhood, site),
         "miniature": partial(miniature, site),
     }

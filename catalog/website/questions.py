@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from catalog.question_forms import Form
+    from catalog.questions import Remark
+    from catalog.records import Paper, Topic
     from catalog.website.content import Catalogue, Subject
 
 __all__ = ["questions"]
@@ -34,6 +36,7 @@ _PLACES = {
     "AUTHOR": "an author, in full or by the last name",
     "ANOTHER": "another author",
     "YEAR": "a year; before may also be in, since, from, after, until or up to",
+    "VERDICT": "verified, consistent, deviating, failed, stale, not checkable or not measured yet",
     "LATER": "the last year that counts",
 }
 """What stands in the places of a wording."""
@@ -93,6 +96,13 @@ def questions(site: Catalogue) -> Iterator[Page | File]:
         family = library.outlines[works[0]].family if family_of(library, works) else None
         return [library.family(family)] if family else [library.work(work) for work in works]
 
+    def spoken_of(remark: Remark) -> Paper | Topic:
+        """The paper or the topic that a remark is about; a paper and a topic may have the same id."""
+        named = [library[remark.about]] if remark.about in library else []
+        said = remark.source, remark.text
+        papers = [paper for paper in named if any((one.source, one.text) == said for one in paper.comments)]
+        return papers[0] if papers else library.topic(remark.about)
+
     asked = Examples(site)
     examples = {form.id: asked.of(form) for form in FORMS}
     first = next((example for form in FORMS for example in examples[form.id]), None)
@@ -107,6 +117,7 @@ def questions(site: Catalogue) -> Iterator[Page | File]:
             "following": [other for other in FORMS if other.id in _NEXT[form.id]],
             "browse": _BROWSE[form.id],
             "subjects": subjects,
+            "spoken_of": spoken_of,
             "fits": FITS,
             "most": MOST_SHOWN,
             "meaning_of_influence": INFLUENCE,

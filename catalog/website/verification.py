@@ -58,11 +58,12 @@ def _cause(result: Result) -> str | None:
 
 
 def _effort(shown: Shown) -> tuple[object, ...]:
-    """How much it takes to read a claim: the best examples are measured, with one value, in few words."""
+    """How much it takes to read a claim; the best examples have one measured value and few words."""
     claim, entry = shown.result.claim, shown.result.entry
     return (
         entry is None,
         shown.result.stale,
+        claim.measure is None and claim.check is None and claim.peer is None,
         isinstance(claim.expect, dict),
         claim.printed is None,
         len(claim.statement),

@@ -114,6 +114,8 @@ def test_a_cell_counts_the_verdicts_of_a_tier_and_leads_to_the_first_of_them(mea
     assert 'href="../papers/xception/#claim-effect" class="count not-measured-yet"' in property_
     assert words(headline) == "1 not checkable"
     assert words(parity + training + errors) == ""
+    record(measured, [("effect", Status.DEVIATES, 0.5)])
+    assert "xception/#claim-effect" in row(page(measured, "status"), "xception")[2]
 
 
 def test_what_is_older_than_its_claim_is_marked(measured: Records) -> None:
@@ -134,6 +136,7 @@ def test_what_is_not_reproduced_is_said(measured: Records) -> None:
 
 
 def test_groups_and_the_whole_are_summed_up(measured: Records) -> None:
+    measured.change("taxonomy.yaml", "topics:", "topics:\n  - {id: empty, name: Without papers}")
     groups = [words(found) for found in re.findall(r'<tr class="group">(.*?)</tr>', page(measured, "status"))]
     of_xception = "2 deviates 1 not measured yet 1 not checkable"
     assert groups == [
@@ -268,6 +271,12 @@ def test_a_statement_without_a_figure_shows_what_was_measured(measured: Records)
     assert [part.measured for part in _parting(paper, Result(paper.claims[0], "failed")).parts] == [""]
 
 
+def test_nothing_is_so_many_per_cent_more_than_zero(measured: Records) -> None:
+    measured.change("xception.yaml", 'a: "10"', 'a: "0"')
+    found = partings(Catalogue(measured.load()))
+    assert [part.relative for part in found["other counting"][0].parts] == ["", "+100 %"]  # type: ignore[index]
+
+
 def test_deviations_are_grouped_by_cause(measured: Records) -> None:
     shown = page(measured, "deviations")
     assert "No claim fails." in shown
@@ -319,7 +328,9 @@ def test_rings_stay_in_the_picture(library: Library) -> None:
 
 def test_authors_are_filed_by_their_family_names(records: Records) -> None:
     records.change(
-        "resnet.yaml", "[Kaiming He, Xiangyu Zhang]", "[Laurens van der Maaten, Émile Zola, 何恺明, Dan Çelik]"
+        "resnet.yaml",
+        "[Kaiming He, Xiangyu Zhang]",
+        "[Laurens van der Maaten, Émile Zola, 何恺明, Zoë Liu, Andrew Liu, Dan Çelik]",
     )
     shown = page(records, "authors")
     names = re.findall(r'- <span id="([\w-]+)"></span>(.*?):', shown)
@@ -327,7 +338,9 @@ def test_authors_are_filed_by_their_family_names(records: Records) -> None:
         ("author-dan-celik", "Çelik, Dan"),
         ("author-francois-chollet", "Chollet, François"),
         ("author-andrew-howard", "Howard, Andrew"),
+        ("author-andrew-liu", "Liu, Andrew"),
         ("author-wei-liu", "Liu, Wei"),
+        ("author-zoe-liu", "Liu, Zoë"),
         ("author-laurens-van-der-maaten", "Maaten, Laurens van der"),
         ("author-christian-szegedy", "Szegedy, Christian (2)"),
         ("author-emile-zola", "Zola, Émile"),

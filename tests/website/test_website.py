@@ -7,11 +7,8 @@ import json
 import os
 import re
 import shutil
-import signal
 import subprocess
 import sys
-import time
-import urllib.request
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -23,7 +20,7 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from mkdocs.utils.yaml import yaml_load
 
-from catalog import Library, paths, website
+from catalog import Library, paths
 from catalog.errors import CatalogError
 from catalog.records import Relation, Status, Tier
 from catalog.verify.ledger import Ledger
@@ -514,72 +511,3 @@ def test_mkdocs_renders_the_same_by_itself(small: Library, tmp_path: Path) -> No
     names = {path.relative_to(site) for path in site.rglob("*") if path.is_file()}
     assert Path("papers/xception/index.html") in names
     assert [name for name in names if (site / name).read_bytes() != (tmp_path / "ours" / name).read_bytes()] == []
-
-
-# --- Served ----------------------------------------------------------------------------------------------------------
-
-_SERVE = """
-import socket, sys
-from pathlib import Path
-from catalog import website
-with socket.socket() as probe:
-    probe.bind(("127.0.0.1", 0))
-    port = probe.getsockname()[1]
-print(port, flush=True)
-website.serve(Path(sys.argv[1]), Path(sys.argv[2]), port=port)
-"""
-
-
-def test_serve_shows_what_changes_and_ends_quietly(records: Records, tmp_path: Path) -> None:
-    program = subprocess.Popen(
-        [sys.executable, "-c", _SERVE, records.folder, tmp_path / "build"],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        # Tests that run in the background of a shell inherit an ignored Ctrl-C.
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
-    )
-    assert program.stdout is not None
-    assert program.stderr is not None
-    try:
-        port = int(program.stdout.readline())
-        assert f"http://127.0.0.1:{port}/" in program.stderr.readline()
-        address = f"http://127.0.0.1:{port}/papers/resnet/"
-
-        def shows(text: str) -> bool:
-            deadline = time.monotonic() + 30
-            while time.monotonic() < deadline:
-                try:
-                    with urllib.request.urlopen(address, timeout=5) as answer:
-                        if text in answer.read().decode():
-                            return True
-                except OSError:
-                    pass
-                time.sleep(0.1)
-            return False
-
-        assert shows("Shortcuts.")
-        records.change("resnet.yaml", "summary: Shortcuts.", "summary: Shortcuts around blocks.")
-        assert shows("Shortcuts around blocks.")
-        records.change("resnet.yaml", "taxonomy: [residual]", "taxonomy: [no-such-topic]")
-        assert "no-such-topic" in program.stderr.readline()
-        assert shows("Shortcuts around blocks.")
-        program.send_signal(signal.SIGINT)
-        assert program.wait(30) == 0
-        assert "Traceback" not in program.stderr.read()
-    finally:
-        program.kill()
-        program.wait()
-        program.stdout.close()
-        program.stderr.close()
-
-
-def test_serve_says_that_a_port_is_taken(records: Records, tmp_path: Path) -> None:
-    import socket
-
-    with socket.socket() as other:
-        other.bind(("127.0.0.1", 0))
-        other.listen()
-        with pytest.raises(CatalogError, match="cannot be used"):
-            website.serve(records.folder, tmp_path / "build", port=other.getsockname()[1])
-    assert not (tmp_path / "build").exists()

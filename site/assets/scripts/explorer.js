@@ -1,10 +1,14 @@
 // The explorer of the lineage: what is shown and selected is in the address of the page.
+//
+// The still picture stays until somebody turns to it, by pointer, finger or keyboard, or comes by an address that says
+// what to show: then a drawing takes its place that looks the same and can be moved.
 import { filtered, find, reach } from "./lineage.js";
 
 const element = (id) => document.getElementById(id);
 const form = element("explorer-filters");
 const relationBoxes = [...element("explorer-relations").querySelectorAll("input")];
 const canvas = element("explorer-canvas");
+const still = element("explorer-static");
 const panel = element("explorer-panel");
 const status = element("explorer-status");
 const search = element("explorer-search");
@@ -250,64 +254,90 @@ function restore() {
   if (chosen !== null) picture.reveal(chosen);
 }
 
-async function start() {
+async function load() {
   const [{ draw }, answer] = await Promise.all([import("./lineage-picture.js"), fetch("graph.json")]);
   graph = await answer.json();
   years.append(...graph.columns.map((column) => made("span", { textContent: column.years })));
-  element("explorer-static").hidden = true;
+  const [left, top, focused] = [still.scrollLeft, still.scrollTop, still.contains(document.activeElement)];
+  still.hidden = true;
   canvas.hidden = false;
   picture = draw(canvas, graph, { onSelect: select, onPoint: point, onMove: label });
-  picture.start();
-  restore();
-
-  addEventListener("popstate", restore);
-  for (const part of [form, element("explorer-relations")]) part.addEventListener("change", (event) => {
-    if (event.target !== search) {
-      show();
-      write();
-    }
-  });
-  form.addEventListener("reset", () => setTimeout(() => {
-    for (const box of relationBoxes) box.checked = true;
-    select(null);
-    picture.start();
-  }));
-  form.addEventListener("submit", (event) => event.preventDefault());
-  search.addEventListener("input", offer);
-  search.addEventListener("keydown", typed);
-  search.addEventListener("blur", close);
-  matches.addEventListener("pointerdown", (event) => {
-    event.preventDefault(); // the search keeps the focus
-    if (event.target.dataset.select) take(event.target);
-  });
-  panel.addEventListener("click", (event) => {
-    if (!event.target.dataset.select || event.ctrlKey || event.metaKey || event.shiftKey) return;
-    event.preventDefault();
-    select(Number(event.target.dataset.select));
-    panel.focus({ preventScroll: true });
-  });
-  element("explorer").addEventListener("keydown", (event) => {
-    if (event.key === "Escape" && chosen !== null) select(null);
-  });
-  canvas.addEventListener("keydown", pressed);
-  // The page scrolls over the picture, unless somebody is at work in it.
-  view.addEventListener("wheel", (event) => {
-    if (!event.ctrlKey && document.activeElement !== canvas) event.stopPropagation();
-  }, { capture: true });
-  canvas.addEventListener("pointerdown", () => canvas.focus({ preventScroll: true }));
-  element("explorer-zoom-in").addEventListener("click", () => picture.zoom(1.3));
-  element("explorer-zoom-out").addEventListener("click", () => picture.zoom(1 / 1.3));
-  element("explorer-fit").addEventListener("click", () => picture.fit());
-  element("explorer-copy").addEventListener("click", async () => {
-    try {
-      await navigator.clipboard.writeText(location.href);
-      status.textContent = "The link is copied.";
-    } catch {
-      status.textContent = location.href; // where pages may not write to the clipboard
-    }
-  });
+  picture.start(left, top);
+  if (focused) canvas.focus({ preventScroll: true });
   new MutationObserver(() => picture.recolour()).observe(document.body, { attributeFilter: ["data-md-color-scheme"] });
-  element("explorer").dataset.ready = "";
 }
 
-start();
+let loaded;
+/** Calls a function with an event as soon as everything is there. */
+const then = (handle) => async (event) => {
+  loaded ??= load().then(() => {
+    element("explorer").dataset.ready = "";
+    show();
+  });
+  await loaded;
+  handle(event);
+};
+const ready = then(() => {});
+
+/** Takes over what a link of the still picture, or of the list, would do. */
+function instead(number) {
+  return (event) => {
+    const link = event.target.closest("a");
+    if (!link || event.ctrlKey || event.metaKey || event.shiftKey || number(link) === undefined) return;
+    event.preventDefault();
+    then(() => select(number(link)()))();
+  };
+}
+
+const changed = then(() => {
+  show();
+  write();
+});
+
+for (const kind of ["pointerenter", "focusin"]) element("explorer").addEventListener(kind, ready, { once: true });
+for (const part of [form, element("explorer-relations")]) {
+  part.addEventListener("change", (event) => event.target !== search && changed());
+}
+form.addEventListener("submit", (event) => event.preventDefault());
+form.addEventListener("reset", () => {
+  for (const box of relationBoxes) box.checked = true;
+  setTimeout(then(() => select(null))); // after the form has done its part
+});
+search.addEventListener("input", then(offer));
+search.addEventListener("keydown", typed);
+search.addEventListener("blur", close);
+matches.addEventListener("pointerdown", (event) => {
+  event.preventDefault(); // the search keeps the focus
+  if (event.target.dataset.select) take(event.target);
+});
+still.addEventListener("click", instead((link) => () => graph.nodes.findIndex((node) => node.page === link.getAttribute("href"))));
+panel.addEventListener("click", instead((link) => link.dataset.select && (() => {
+  panel.focus({ preventScroll: true });
+  return Number(link.dataset.select);
+})));
+element("explorer").addEventListener("keydown", (event) => {
+  if (event.key === "Escape" && chosen !== null) select(null);
+});
+canvas.addEventListener("keydown", pressed);
+canvas.addEventListener("pointerdown", () => canvas.focus({ preventScroll: true }));
+// The page scrolls over the picture, unless somebody is at work in it.
+view.addEventListener("wheel", (event) => {
+  if (!event.ctrlKey && document.activeElement !== canvas) event.stopPropagation();
+}, { capture: true });
+element("explorer-zoom-in").addEventListener("click", then(() => picture.zoom(1.3)));
+element("explorer-zoom-out").addEventListener("click", then(() => picture.zoom(1 / 1.3)));
+element("explorer-fit").addEventListener("click", then(() => picture.fit()));
+element("explorer-copy").addEventListener("click", async () => {
+  try {
+    await navigator.clipboard.writeText(location.href);
+    status.textContent = "The link is copied.";
+  } catch {
+    status.textContent = location.href; // where pages may not write to the clipboard
+  }
+});
+addEventListener("popstate", then(restore));
+
+read();
+if (location.search) then(restore)();
+// To where most papers are; once the page is laid out, which this would ask for otherwise.
+else addEventListener("load", () => setTimeout(() => still.scrollTo(Number(still.dataset.start) - still.clientWidth / 2, 0), 200));

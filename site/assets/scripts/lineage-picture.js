@@ -146,7 +146,7 @@ export function draw(container, graph, { onSelect, onPoint, onMove }) {
   const moved = () => {
     asked ||= requestAnimationFrame(() => {
       asked = 0;
-      large.style("font-size", Math.max(SIZE, 11 / cy.zoom()));
+      large.style("font-size", Math.max(SIZE, 10 / cy.zoom()));
       onMove(cy.zoom(), cy.pan());
     });
   };
@@ -161,28 +161,18 @@ export function draw(container, graph, { onSelect, onPoint, onMove }) {
     if (still.matches) cy.viewport(view);
     else cy.animate({ ...view, duration: 200 });
   };
-  /** The view that shows some works, none so small that its name cannot be read where that is possible. */
-  const around = (shown, least) => {
-    const box = shown.boundingBox();
-    const [width, height] = [cy.width(), cy.height()];
-    const zoom = Math.min(1.2, Math.max(least, Math.min((width - 40) / box.w, (height - 60) / box.h)));
-    return { box, zoom, width, height };
-  };
   const centredOn = (x, y, zoom) => ({ zoom, pan: { x: cy.width() / 2 - x * zoom, y: cy.height() / 2 + 10 - y * zoom } });
 
   return {
-    /** As much as is legible: the whole height, about the middle of the papers. */
-    start() {
-      const { box, height } = around(cy.nodes(), 0);
-      const zoom = Math.max(0.6, Math.min(1, (height - 50) / box.h));
-      const papers = cy.nodes(":visible").not(".outside");
-      const middle = papers.reduce((sum, node) => sum + node.position("x"), 0) / (papers.length || 1);
-      cy.viewport(centredOn(middle, (box.y1 + box.y2) / 2, zoom));
+    /** The same as the still picture shows, scrolled so far. */
+    start(left, top) {
+      cy.viewport({ zoom: 1, pan: { x: graph.margin[0] - left, y: graph.margin[1] - top } });
       moved();
     },
     /** All that is shown, or what stands out. */
     fit() {
-      const { box, zoom } = around(cy.nodes(":visible").not(".dim"), 0);
+      const box = cy.nodes(":visible").not(".dim").boundingBox();
+      const zoom = Math.min(1.2, (cy.width() - 40) / box.w, (cy.height() - 60) / box.h);
       turnTo(centredOn((box.x1 + box.x2) / 2, (box.y1 + box.y2) / 2, zoom));
     },
     zoom(factor) {
