@@ -46,7 +46,7 @@ def serving(site: Path) -> Iterator[str]:
             self.wfile.write(body)
             self.wfile.flush()
 
-        def log_message(self, format: str, *args: object) -> None:
+        def log_message(self, *args: object) -> None:
             pass
 
     class Server(ThreadingHTTPServer):
