@@ -246,6 +246,9 @@ function pressed(event) {
 
 // --- The beginning ---
 
+/** How far the picture is scrolled when most papers are in its middle. */
+const middle = () => Number(still.dataset.start) - view.clientWidth / 2;
+
 function restore() {
   const paper = read();
   const found = graph.nodes.findIndex((node) => node.id === paper);
@@ -301,7 +304,10 @@ for (const part of [form, element("explorer-relations")]) {
 form.addEventListener("submit", (event) => event.preventDefault());
 form.addEventListener("reset", () => {
   for (const box of relationBoxes) box.checked = true;
-  setTimeout(then(() => select(null))); // after the form has done its part
+  setTimeout(then(() => { // after the form has done its part
+    select(null);
+    picture.start(middle(), 0);
+  }));
 });
 search.addEventListener("input", then(offer));
 search.addEventListener("keydown", typed);
@@ -338,6 +344,11 @@ element("explorer-copy").addEventListener("click", async () => {
 addEventListener("popstate", then(restore));
 
 read();
-if (location.search) then(restore)();
-// To where most papers are; once the page is laid out, which this would ask for otherwise.
-else addEventListener("load", () => setTimeout(() => still.scrollTo(Number(still.dataset.start) - still.clientWidth / 2, 0), 200));
+if (location.search) {
+  then(() => {
+    restore();
+    if (chosen === null) picture.fit();
+  })();
+}
+// To where most papers are, once the page is painted: to ask for its layout earlier would delay it.
+else addEventListener("load", () => setTimeout(() => still.scrollTo(middle(), 0), 200));
