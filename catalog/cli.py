@@ -1,6 +1,5 @@
 """`repro`: ask the catalogue, and measure what its papers claim.
 
-Exit status: 0 all is well; 1 a claim failed; 2 the input is wrong, and one message says what to do; 130 interrupted.
 Results go to standard output and everything else to standard error. What is slow to import is imported by the command
 that needs it, so that questions are answered at once.
 """
@@ -38,7 +37,15 @@ if TYPE_CHECKING:
     from catalog.verify.ledger import Ledger
     from catalog.verify.runner import ClaimReport, PaperReport
 
-__all__ = ["app", "main"]
+__all__ = ["EXIT_STATUSES", "app", "main"]
+
+EXIT_STATUSES = {
+    0: "all is well",
+    1: "a claim failed, or fmt --check found a file to change",
+    2: "the input is wrong, and one message says what to do",
+    130: "interrupted",
+}
+"""What the status says with which the program ends."""
 
 
 class _Commands(TyperGroup):
@@ -77,6 +84,7 @@ app = typer.Typer(
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
+    epilog=f"Exit status: {'; '.join(f'{status} {meaning}' for status, meaning in EXIT_STATUSES.items())}.",
 )
 site = typer.Typer(no_args_is_help=True, rich_markup_mode=None)
 app.add_typer(site, name="site")
@@ -363,12 +371,16 @@ def _networks(old: Paper, new: Paper, variants: Sequence[str], size: str | None)
 class _WithExamples(TyperCommand):
     """A command whose help ends with the questions that are understood."""
 
-    def format_epilog(self, ctx: Any, formatter: Any) -> None:  # noqa: ARG002 - as click calls it
+    @property
+    def examples(self) -> tuple[str, ...]:
         from catalog.questions import EXAMPLES
 
+        return tuple(f"repro ask {example}" for example in EXAMPLES)
+
+    def format_epilog(self, ctx: Any, formatter: Any) -> None:  # noqa: ARG002 - as click calls it
         with formatter.section("Questions"):
-            for example in EXAMPLES:
-                formatter.write_text(f"repro ask {example}")
+            for example in self.examples:
+                formatter.write_text(example)
 
 
 @app.command(cls=_WithExamples)
@@ -525,7 +537,7 @@ def export(
     names: Annotated[
         list[str] | None,
         typer.Argument(
-            metavar="ID",
+            metavar="ID...",
             help="Papers, families or works outside; all papers if omitted.",
             autocompletion=completion.names,
         ),
@@ -649,7 +661,7 @@ def fmt(
     ids: Annotated[
         list[str] | None,
         typer.Argument(
-            metavar="ID", help="Names of files without .yaml; all if omitted.", autocompletion=completion.files
+            metavar="ID...", help="Names of files without .yaml; all if omitted.", autocompletion=completion.files
         ),
     ] = None,
     check: Annotated[
@@ -719,7 +731,7 @@ class _WithRevision(_Command):
 def verify(
     names: Annotated[
         list[str] | None,
-        typer.Argument(metavar="ID", help="Papers, or whole families.", autocompletion=completion.names),
+        typer.Argument(metavar="ID...", help="Papers, or whole families.", autocompletion=completion.names),
     ] = None,
     everything: Annotated[bool, typer.Option("--all", help="Every paper that has claims.")] = False,
     topic: _Topic = None,

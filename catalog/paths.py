@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "CHECKOUT",
+    "CONTRIBUTING",
     "MKDOCS",
     "PAPERS_VARIABLE",
     "RECORDS",
@@ -55,6 +56,9 @@ SITE: Path = _DATA / "site"
 
 MKDOCS: Path = _DATA / "mkdocs.yml"
 """The settings of the site."""
+
+CONTRIBUTING: Path = _DATA / "CONTRIBUTING.md"
+"""How to contribute, which is a page of the site too."""
 
 REPRODUCTIONS: Path = _ROOT / "reproductions"
 """The modules of the papers, their checks and the results that come with the project."""

@@ -204,6 +204,15 @@ class Ledger:
         claim = next((claim for claim in paper.claims if claim.id == entry.claim), None)
         return claim is None or entry.fingerprints != fingerprints(paper.id, claim)
 
+    def stale(self, paper: Paper) -> set[tuple[str, str]]:
+        """The claims and environments of all entries that are stale; the code is looked at once, not for each entry."""
+        now = _fingerprints_by_claim(paper)
+        return {
+            (entry.claim, entry.environment)
+            for entry in self.entries
+            if entry.claim not in now or entry.fingerprints != now[entry.claim]
+        }
+
     def mutation_is_stale(self, paper: Paper) -> bool:
         """Whether the code or a claim has changed since errors were made in the module."""
         return self.mutation is not None and self.mutation.fingerprints != _fingerprints_of_all(paper)
@@ -512,8 +521,11 @@ def fingerprints(paper: str, claim: Claim) -> dict[str, str]:
     The code is the paper's module, the file of checks if the claim has one, and whatever reproductions these import or
     build, and so on. Comments, docstrings and layout do not count, nor does the version of Python.
     """
-    code = _code(_own_files(paper)[: 1 if claim.check is None else 2])
-    return {"code": code, "claim": _hash(claim.model_dump(mode="json", exclude=_PROSE, exclude_defaults=True))}
+    return {"code": _code(_own_files(paper)[: 1 if claim.check is None else 2]), "claim": _claim(claim)}
+
+
+def _claim(claim: Claim) -> str:
+    return _hash(claim.model_dump(mode="json", exclude=_PROSE, exclude_defaults=True))
 
 
 def _code(starts: list[Path]) -> str:
@@ -538,9 +550,17 @@ def _name(path: Path) -> tuple[str, ...]:
     return path.relative_to(folder).with_suffix("").parts
 
 
+def _fingerprints_by_claim(paper: Paper) -> dict[str, dict[str, str]]:
+    """The :func:`fingerprints` of every claim of a paper."""
+    files = _own_files(paper.id)
+    alone, checked = _code(files[:1]), _code(files)
+    return {claim.id: {"code": checked if claim.check else alone, "claim": _claim(claim)} for claim in paper.claims}
+
+
 def _fingerprints_of_all(paper: Paper) -> dict[str, str]:
     """What decides which errors are made in a module and whether its claims notice."""
-    found = [fingerprints(paper.id, claim) for claim in paper.claims if claim.tier in _NOTICING]
+    by_claim = _fingerprints_by_claim(paper)
+    found = [by_claim[claim.id] for claim in paper.claims if claim.tier in _NOTICING]
     return {
         "code": _hash(sorted({entry["code"] for entry in found})),
         "claims": _hash([entry["claim"] for entry in found]),

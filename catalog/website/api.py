@@ -233,13 +233,13 @@ def _data_of(paper: str) -> str:
 
 
 def _paper(site: Catalogue, paper: Paper) -> PaperDocument:
-    ledger, page = site.ledgers[paper.id], place(paper)[0]
+    page = place(paper)[0]
     data = as_data(site.library, paper, {result.claim.id: result.status for result in site.results[paper.id]})
     for claim in data["claims"]:
         claim["page"] = site.url(page, f"claim-{claim['id']}")
         claim["results"] = [
-            entry.model_dump() | {"stale": ledger.is_stale(entry, paper)}
-            for entry in ledger.entries
+            entry.model_dump() | {"stale": site.is_stale(paper, entry)}
+            for entry in site.ledgers[paper.id].entries
             if entry.claim == claim["id"]
         ]
     named = [

@@ -196,7 +196,22 @@ class Catalogue:
     @cached_property
     def results(self) -> Mapping[str, list[Result]]:
         """What is known of each claim of each paper."""
-        return {paper.id: list(_results(paper, self.ledgers[paper.id])) for paper in self.papers}
+        return {paper.id: list(self._results(paper)) for paper in self.papers}
+
+    def _results(self, paper: Paper) -> Iterator[Result]:
+        for claim in paper.claims:
+            if entry := self.ledgers[paper.id].entry(claim.id):
+                yield Result(claim, entry.status, entry, self.is_stale(paper, entry))
+            else:
+                yield Result(claim, Status.NOT_CHECKABLE if claim.not_checkable else NOT_MEASURED)
+
+    def is_stale(self, paper: Paper, entry: Entry) -> bool:
+        """Whether the code or the claim has changed since an entry was measured, or the claim is gone."""
+        return (entry.claim, entry.environment) in self._stale[paper.id]
+
+    @cached_property
+    def _stale(self) -> Mapping[str, set[tuple[str, str]]]:
+        return {paper.id: self.ledgers[paper.id].stale(paper) for paper in self.papers}
 
     def runs(self, paper: Paper) -> list[str]:
         """When, where and with what the claims of a paper were measured, each once."""
@@ -206,8 +221,15 @@ class Catalogue:
 
     def errors(self, paper: Paper) -> tuple[MutationScore, bool] | None:
         """How many deliberate errors in a module its claims caught, and whether that speaks of older code."""
-        ledger = self.ledgers[paper.id]
-        return (ledger.mutation, ledger.mutation_is_stale(paper)) if ledger.mutation is not None else None
+        return self._errors.get(paper.id)
+
+    @cached_property
+    def _errors(self) -> Mapping[str, tuple[MutationScore, bool]]:
+        return {
+            paper.id: (ledger.mutation, ledger.mutation_is_stale(paper))
+            for paper in self.papers
+            if (ledger := self.ledgers[paper.id]).mutation is not None
+        }
 
     def networks(self, paper: Paper) -> list[Network]:
         """What the networks of a paper's module cost, as it was counted; none where nothing was."""
@@ -239,14 +261,6 @@ class Catalogue:
     def judged(self, paper: Paper) -> int:
         """How many claims of a paper have a verdict, be it that nobody can check them."""
         return sum(result.status not in {NOT_MEASURED, Status.NOT_RUN} for result in self.results[paper.id])
-
-
-def _results(paper: Paper, ledger: Ledger) -> Iterator[Result]:
-    for claim in paper.claims:
-        if entry := ledger.entry(claim.id):
-            yield Result(claim, entry.status, entry, ledger.is_stale(entry, paper))
-        else:
-            yield Result(claim, Status.NOT_CHECKABLE if claim.not_checkable else NOT_MEASURED)
 
 
 def _by_date(work: Paper | ExternalWork) -> tuple[str, str]:

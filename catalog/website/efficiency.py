@@ -107,7 +107,6 @@ def area(site: Catalogue) -> Iterator[Page | File]:
     values = {
         "points": found,
         "picture": _picture(single, marks) if single else None,
-        "symbols": element("svg", glyphs.symbols([*marks.values()]), width=0, height=0, aria_hidden="true"),
         "legend": element("p", *_legend(marks), class_="legend"),
         "choices": element("fieldset", element("legend", "Families"), *_choices(marks)),
         "table": _table(found, marks),
@@ -126,8 +125,8 @@ def _marks(found: Sequence[Point]) -> dict[str, int]:
 
 def _mark(number: int) -> Markdown:
     """A mark in a line of text."""
-    use = element("use", href=f"#mark-{number}")
-    return element("svg", use, viewBox="-6 -6 12 12", aria_hidden="true", class_=f"topic-{number} mark")
+    shape = element("path", d=glyphs.mark(number, -glyphs.RADIUS, 0))
+    return element("svg", shape, viewBox="-6 -6 12 12", aria_hidden="true", class_=f"mark topic-{number}")
 
 
 def _legend(marks: Mapping[str, int]) -> Iterator[Markdown]:
@@ -208,10 +207,13 @@ def _picture(found: Sequence[Point], marks: Mapping[str, int]) -> Markdown:
             element(
                 "a",
                 element("title", _said(point)),
-                element("use", href=f"#mark-{marks[point.family]}", x=x(point.network.macs or 1), y=y(point.accuracy)),
+                element(
+                    "path",
+                    d=glyphs.mark(marks[point.family], x(point.network.macs or 1) - glyphs.RADIUS, y(point.accuracy)),
+                ),
                 href=point.address,
                 tabindex=-1,  # the table below has the same links
-                class_=f"topic-{marks[point.family]}",
+                class_=f"mark topic-{marks[point.family]}",
             )
             for point in found
         ),

@@ -5,22 +5,36 @@ Every mark differs from the others by shape and every relation by its dashes, so
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from typing import TYPE_CHECKING
 
-from catalog.records import Relation
+from catalog.records import ExternalWork, Relation
 from catalog.text import shortened
-from catalog.website.markdown import Markdown
 from catalog.website.svg import element
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-    from catalog.records import ExternalWork, Paper
+    from catalog.records import Paper
     from catalog.website.content import Catalogue
     from catalog.website.layered import Point
+    from catalog.website.markdown import Markdown
 
-__all__ = ["DASHES", "MARKS", "RADIUS", "SIZE", "curve", "label", "mark_of", "marks", "symbols", "width", "work"]
+__all__ = [
+    "DASHES",
+    "MARKS",
+    "RADIUS",
+    "SIZE",
+    "curve",
+    "label",
+    "mark",
+    "mark_of",
+    "marks",
+    "marks_of",
+    "name",
+    "room",
+    "width",
+]
 
 DASHES: dict[Relation, tuple[float, ...]] = {
     Relation.EXTENDS: (),
@@ -95,49 +109,55 @@ def label(work: Paper | ExternalWork) -> str:
     return shortened(work.name, 24)
 
 
+def room(work: Paper | ExternalWork) -> float:
+    """How wide a work is with its mark and its name, in pixels."""
+    return 2 * RADIUS + 8 + width(label(work))
+
+
 def width(text: str) -> float:
     """How wide a text in the page's sans serif is at most, in pixels; fonts differ."""
-    units = (0.36 if one in _NARROW else 0.92 if one in _WIDE else 0.7 if one.isupper() else 0.58 for one in text)
+    units = (0.34 if one in _NARROW else 0.88 if one in _WIDE else 0.68 if one.isupper() else 0.55 for one in text)
     return SIZE * sum(units)
 
 
-def symbols(used: Sequence[int]) -> Markdown:
-    """The marks, to be drawn by :func:`work`."""
+def mark(number: int, x: float, y: float) -> str:
+    """A mark with its left end at a point, for the attribute ``d``."""
+    corners = [round(RADIUS * value, 1) for value in MARKS[number]]
+    left, middle = round(x), round(y)
+    if not corners:
+        return f"M{left} {middle}a{RADIUS} {RADIUS} 0 1 0 {2 * RADIUS} 0a{RADIUS} {RADIUS} 0 1 0-{2 * RADIUS} 0"
+    places = [
+        f"{left + RADIUS + across:g} {middle + down:g}"
+        for across, down in zip(corners[::2], corners[1::2], strict=True)
+    ]
+    return f"M{'L'.join(places)}z"
 
-    def shape(number: int) -> Markdown:
-        corners = [round(RADIUS * value, 1) for value in MARKS[number]]
-        if not corners:
-            return element("circle", id=f"mark-{number}", r=RADIUS)
-        return element("path", id=f"mark-{number}", d=f"M{_numbers(corners)}z")
 
-    return element("defs", *map(shape, sorted(set(used))))
-
-
-def work(
-    name: str, x: float, y: float, mark: int, *, href: str, outside: bool = False, here: bool = False, title: str = ""
-) -> Markdown:
-    """A work as a link: its mark, centred on a point, and its name to the right.
+def name(work: Paper | ExternalWork, x: float, y: float, *, href: str | None) -> Markdown:
+    """The name of a work beside its mark.
 
     Args:
-        name: as it is written.
+        work: a paper, or a work outside the catalogue.
         x: of the mark's left end, in pixels.
         y: of its middle, in pixels.
-        mark: its number.
-        href: the address of its page.
-        outside: whether it is a work outside the catalogue, which is drawn hollow.
-        here: whether it is what the page is about, which needs no link.
-        title: what is shown when somebody points at it; nothing if empty.
+        href: the address of its page; none for what the page itself is about.
     """
-    x, y = round(x), round(y)
-    classes = [f"topic-{mark}", *(["outside"] if outside else []), *(["here"] if here else [])]
-    return element(
-        "g" if here else "a",
-        *([element("title", title)] if title else []),
-        element("use", href=f"#mark-{mark}", x=x + RADIUS, y=y),
-        element("text", name, x=x + 2 * RADIUS + 4, y=y + 4),
-        href=None if here else href,
-        class_=" ".join(classes),
-    )
+    shown = label(work)
+    text = element("text", shown, x=round(x) + 2 * RADIUS + 4, y=round(y) + 4)
+    whole = [element("title", work.name)] if shown != work.name else []
+    classes = [*(["here"] if href is None else []), *(["outside"] if isinstance(work, ExternalWork) else [])]
+    return element("g" if href is None else "a", *whole, text, href=href, class_=" ".join(classes) or None)
+
+
+def marks_of(works: Iterable[tuple[Paper | ExternalWork, Point]], marks: Mapping[str, int]) -> Iterator[Markdown]:
+    """The marks of works, all that look the same as one path."""
+    ways: dict[str, str] = defaultdict(str)
+    for work, (x, y) in works:
+        number = mark_of(work, marks)
+        outside = " outside" if isinstance(work, ExternalWork) else ""
+        ways[f"mark topic-{number}{outside}"] += mark(number, x, y)
+    for class_, way in sorted(ways.items()):
+        yield element("path", d=way, class_=class_)
 
 
 def curve(points: Sequence[Point]) -> str:
@@ -149,7 +169,3 @@ def curve(points: Sequence[Point]) -> str:
         way += f"H{to_x}" if to_y == y else f"C{middle} {y} {middle} {to_y} {to_x} {to_y}"
         x, y = to_x, to_y
     return way
-
-
-def _numbers(values: Sequence[float]) -> str:
-    return " ".join(f"{value:g}" for value in values)

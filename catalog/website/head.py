@@ -48,7 +48,7 @@ def elements(site: Catalogue, page: Page) -> str:
     metas = "".join(f'<meta name="{name}" content="{html.escape(content)}">' for name, content in _citation(paper))
     document = relative(page.file, f"api/papers/{paper.id}.json")
     return (
-        f'{metas}<link rel="alternate" type="application/json" href="{document}">'
+        f'{metas}<link rel="describedby" type="application/json" href="{document}">'
         f'<script type="application/ld+json">{data}</script>'
     )
 

@@ -95,7 +95,7 @@ def layered(
     edges: Iterable[Edge],
     *,
     widths: Mapping[str, float],
-    group: Callable[[str], str] = lambda node: "",
+    group: Callable[[str], str] = str,
     pitch: float = 24,
     lane: float = 5,
     gap: float = 60,
@@ -106,7 +106,7 @@ def layered(
         columns: the nodes of each, in any order.
         edges: those within a column are left out.
         widths: of the nodes, in pixels.
-        group: what nodes have in common that should stand together where that costs no crossing.
+        group: what orders nodes, and so keeps together those that have it in common, where that costs no crossing.
         pitch: distance between the middles of two nodes, one below the other.
         lane: distance between two edges that pass a column.
         gap: distance between columns.

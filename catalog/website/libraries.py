@@ -7,16 +7,14 @@ have their static pictures and no scripts that would need a library.
 
 from __future__ import annotations
 
-import hashlib
 import os
-import re
 import shutil
-import subprocess
 import tempfile
 from functools import cache
 from pathlib import Path
 
 from catalog import paths
+from catalog.website import npm
 
 __all__ = ["FILES", "libraries", "missing"]
 
@@ -27,8 +25,6 @@ FILES: dict[str, str] = {
 """What pages load, by its name in ``assets/libraries``, and where npm puts it."""
 
 _INSTEAD = "pages that would draw with a script show still pictures"
-_SECONDS = 120
-_NAMES = ("package.json", "package-lock.json", ".npmrc")
 
 
 def libraries() -> dict[str, bytes]:
@@ -45,27 +41,19 @@ def missing() -> str:
 
 @cache
 def _installed() -> tuple[dict[str, bytes], str]:
-    wanted = {name: (paths.SITE / "libraries" / name).read_bytes() for name in _NAMES}
-    digest = hashlib.sha256(b"".join(wanted.values())).hexdigest()[:16]
+    declared = paths.SITE / "libraries"
     cached = paths.cache_folder()
-    kept = cached / "site-libraries" / digest if cached else None
+    kept = cached / "site-libraries" / npm.digest(declared) if cached else None
     if kept is not None and all((kept / path).is_file() for path in FILES.values()):
         return _read(kept), ""
-    npm = shutil.which("npm")
-    if npm is None:
-        return {}, f"Node.js is not installed: {_INSTEAD}"
     with tempfile.TemporaryDirectory(prefix="repro-npm-") as folder:
-        for name, content in wanted.items():
-            Path(folder, name).write_bytes(content)
+        if why := npm.install(declared, Path(folder)):
+            return {}, f"{why}: {_INSTEAD}"
+        modules = Path(folder, "node_modules")
         try:
-            subprocess.run(  # noqa: S603 - by name, in a folder of its own, and no package may run scripts (.npmrc)
-                [npm, "ci"], cwd=folder, check=True, capture_output=True, text=True, timeout=_SECONDS
-            )
-            modules = Path(folder, "node_modules")
             found = _read(modules)
-        except (OSError, subprocess.SubprocessError) as error:
-            code = re.search(r"^npm error code (\w+)$", str(getattr(error, "stderr", "")), re.MULTILINE)
-            return {}, f"npm could not fetch the scripts' libraries ({code[1] if code else error}): {_INSTEAD}"
+        except OSError as error:
+            return {}, f"npm could not fetch the scripts' libraries ({error}): {_INSTEAD}"
         if kept is not None:
             _keep(modules, kept)
     return found, ""

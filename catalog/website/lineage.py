@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import statistics
 from functools import lru_cache
 from itertools import groupby
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -46,7 +47,7 @@ class Layout(NamedTuple):
 @lru_cache(maxsize=4)
 def layout(site: Catalogue) -> Layout:
     """Lay out the lineage of a catalogue: years from left to right, families near each other."""
-    found = [*site.papers, *(work for work in site.external if site.led_to[work.id])]
+    found: list[Paper | ExternalWork] = [*site.papers, *(work for work in site.external if site.led_to[work.id])]
     works = {work.id: work for work in sorted(found, key=lambda work: (work.published, work.id))}
     edges: dict[Edge, str] = {}
     for paper in site.papers:
@@ -54,7 +55,7 @@ def layout(site: Catalogue) -> Layout:
             edge = (step.paper, paper.id, str(step.relation))
             what = f"{step.part}: {step.what}" if step.part else step.what
             edges[edge] = f"{edges[edge]}; {what}" if edge in edges else what
-    widths = {work.id: 2 * glyphs.RADIUS + 8 + glyphs.width(glyphs.label(work)) for work in works.values()}
+    widths = {work.id: glyphs.room(work) for work in works.values()}
     most = max(8, math.ceil(1.5 * math.sqrt(len(works))))  # which makes the picture about four times as wide as high
     columns = columns_by_year({work.id: work.year for work in works.values()}, edges, most)
     drawing = layered(columns, edges, widths=widths, group=lambda node: _group(works[node]), gap=52)
@@ -75,6 +76,7 @@ def area(site: Catalogue) -> Iterator[Page | File]:
         title="Lineage",
         values={
             "drawing": _picture(drawn),
+            "middle": round(_middle(site, drawn)),
             "topic_options": _topics(site),
             "year_options": _options([str(year) for year in sorted({work.year for work in drawn.works.values()})]),
             "verdict_options": _options(ORDER),
@@ -102,7 +104,6 @@ def _picture(drawn: Layout) -> Markdown:
         "svg",
         element("title", "The lineage of all papers", id="lineage-title"),
         element("desc", description, id="lineage-description"),
-        glyphs.symbols([glyphs.mark_of(work, drawn.marks) for work in drawn.works.values()]),
         *_years(drawn, height),
         element("g", *_lines(drawn), transform=f"translate({_MARGIN} {_HEAD})"),
         element("g", *_names(drawn), transform=f"translate({_MARGIN} {_HEAD})"),
@@ -114,6 +115,11 @@ def _picture(drawn: Layout) -> Markdown:
         aria_describedby="lineage-description",
         class_="lineage",
     )
+
+
+def _middle(site: Catalogue, drawn: Layout) -> float:
+    """Where most papers are, in pixels from the left."""
+    return statistics.fmean([drawn.drawing.positions[paper.id][0] for paper in site.papers] or [0])
 
 
 def years_of(drawn: Layout) -> list[str]:
@@ -140,16 +146,10 @@ def _lines(drawn: Layout) -> Iterator[Markdown]:
 
 
 def _names(drawn: Layout) -> Iterator[Markdown]:
+    positions = drawn.drawing.positions
+    yield from glyphs.marks_of([(work, positions[work.id]) for work in drawn.works.values()], drawn.marks)
     for work in drawn.works.values():
-        shown = glyphs.label(work)
-        yield glyphs.work(
-            shown,
-            *drawn.drawing.positions[work.id],
-            glyphs.mark_of(work, drawn.marks),
-            href=served(EXPLORER, *place(work)),
-            outside=isinstance(work, ExternalWork),
-            title="" if shown == work.name else work.name,
-        )
+        yield glyphs.name(work, *positions[work.id], href=served(EXPLORER, *place(work)))
 
 
 # --- Forms and legend ------------------------------------------------------------------------------------------------
@@ -174,7 +174,9 @@ def _box(relation: Relation) -> Markdown:
         "svg", element("path", d="M0 5h44"), width=44, height=10, aria_hidden="true", class_=f"relation {relation}"
     )
     box = (
-        element("input", type="checkbox", name="relation", value=relation, checked="") if libraries() else Markdown("")
+        element("input", type="checkbox", name="relation", value=relation, checked="", class_="scripted")
+        if libraries()
+        else Markdown("")
     )
     return element("label", box, line, f" {relation}")
 
@@ -183,8 +185,8 @@ def _legend(site: Catalogue, drawn: Layout) -> Markdown:
     """What the marks mean; topics that share the mark of the others come last."""
 
     def entry(mark: int, *content: str) -> Markdown:
-        sign = element("use", href=f"#mark-{mark}", x=6, y=6)
-        picture = element("svg", sign, width=12, height=12, aria_hidden="true", class_=f"topic-{mark}")
+        sign = element("path", d=glyphs.mark(mark, 1, 6), class_=f"mark topic-{mark}")
+        picture = element("svg", sign, width=12, height=12, aria_hidden="true")
         return element("li", picture, " ", *content)
 
     used = {glyphs.mark_of(work, drawn.marks) for work in drawn.works.values()}
@@ -233,12 +235,12 @@ def _data(site: Catalogue, drawn: Layout) -> dict[str, Any]:
             for relation in Relation
         },
         "marks": glyphs.MARKS,
+        "margin": [_MARGIN, _HEAD],
     }
 
 
 def _node(site: Catalogue, drawn: Layout, work: Paper | ExternalWork) -> dict[str, Any]:
     x, y = drawn.drawing.positions[work.id]
-    outside = isinstance(work, ExternalWork)
     return {
         "id": work.id,
         "name": work.name,
@@ -249,10 +251,9 @@ def _node(site: Catalogue, drawn: Layout, work: Paper | ExternalWork) -> dict[st
         "published": work.published,
         "topics": work.taxonomy,
         "mark": glyphs.mark_of(work, drawn.marks),
-        "outside": outside,
-        "verdicts": {} if outside else site.tally(work),
+        "outside": isinstance(work, ExternalWork),
+        "verdicts": {} if isinstance(work, ExternalWork) else site.tally(work),
         "page": served(EXPLORER, *place(work)),
         "x": round(x),
         "y": round(y),
-        "width": round(2 * glyphs.RADIUS + 8 + glyphs.width(glyphs.label(work))),
     }

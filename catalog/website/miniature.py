@@ -10,13 +10,13 @@ from catalog.records import ExternalWork, Relation
 from catalog.text import counted
 from catalog.website import glyphs
 from catalog.website.lineage import EXPLORER, layout
-from catalog.website.markdown import Markdown
 from catalog.website.svg import element, picture
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from catalog.website.content import Catalogue
+    from catalog.website.markdown import Markdown
 
 __all__ = ["NAMED", "miniature"]
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from catalog.records import ExternalWork, Paper, Relation
 from catalog.text import counted, listed
 from catalog.website import glyphs
 from catalog.website.content import Catalogue, place
@@ -16,7 +15,7 @@ from catalog.website.svg import element, figure
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from catalog.records import Ancestor
+    from catalog.records import Ancestor, Paper, Relation
     from catalog.website.layered import Edge
 
 __all__ = ["MOST", "neighbourhood"]
@@ -29,8 +28,9 @@ _PITCH = 34  # a name, and below it a relation
 
 
 def neighbourhood(site: Catalogue, paper: Paper, href: Callable[..., str]) -> Markdown:
-    """Draw a paper, on its left what it builds on directly and, where there is room, in two steps; on its right what
-    builds on it.
+    """Draw a paper between its ancestors, on its left, and its descendants.
+
+    Ancestors are those on which it builds directly and, where there is room, those from which these descend.
 
     Args:
         site: the catalogue.
@@ -59,28 +59,20 @@ def neighbourhood(site: Catalogue, paper: Paper, href: Callable[..., str]) -> Ma
     said |= {work: listed(parents[work]) for work in near} | {work: listed(children[work]) for work in right}
     works = {work: site.library.work(work) for column in columns for work in column}
     widths = {
-        key: 2 * glyphs.RADIUS + 8 + max(glyphs.width(glyphs.label(work)), 0.85 * glyphs.width(said.get(key, "")))
+        key: max(glyphs.room(work), 2 * glyphs.RADIUS + 8 + 0.85 * glyphs.width(said.get(key, "")))
         for key, work in works.items()
     }
     drawing = layered(columns, edges, widths=widths, pitch=_PITCH, lane=6, gap=44)
-    marks = glyphs.marks(site)
 
     def lines() -> Iterable[Markdown]:
         for edge in edges:
             yield element("path", d=glyphs.curve(drawing.routes[edge]), class_=f"relation {edge[2]}")
 
     def names() -> Iterable[Markdown]:
+        yield from glyphs.marks_of([(work, drawing.positions[key]) for key, work in works.items()], glyphs.marks(site))
         for key, work in works.items():
             x, y = drawing.positions[key]
-            yield glyphs.work(
-                glyphs.label(work),
-                x,
-                y,
-                glyphs.mark_of(work, marks),
-                href=href(*place(work)),
-                outside=isinstance(work, ExternalWork),
-                here=work is paper,
-            )
+            yield glyphs.name(work, x, y, href=None if work is paper else href(*place(work)))
             if key in said:
                 yield element("text", said[key], x=round(x) + 2 * glyphs.RADIUS + 4, y=round(y) + 17, class_="how")
 
@@ -102,7 +94,6 @@ def neighbourhood(site: Catalogue, paper: Paper, href: Callable[..., str]) -> Ma
     width, height = round(drawing.width) + 2 * _MARGIN, round(drawing.height) + _MARGIN + (20 if left_out else 0)
     drawn = element(
         "svg",
-        glyphs.symbols([glyphs.mark_of(work, marks) for work in works.values()]),
         element("g", *lines(), *names(), *left_out, transform=f"translate({_MARGIN} 0)"),
         viewBox=f"0 0 {width} {height}",
         width=width,

@@ -30,7 +30,6 @@ _WIDE = ("toc", "navigation")
 def overviews(site: Catalogue) -> Iterator[Page | File]:
     """What there is, listed in several ways."""
     yield _home(site)
-    yield Page("verification/counting/index.md", "counting")
     for template in ("topics", "families", "works"):
         yield Page(f"{template}/index.md", template)
     yield Page("papers/index.md", "papers", scripts=_FILTER)
@@ -38,7 +37,7 @@ def overviews(site: Catalogue) -> Iterator[Page | File]:
     yield _deviations(site)
     here = "timeline/index.md"
     yield Page(here, "timeline", values={"table": timeline(site, here)}, hide=_WIDE)
-    yield Page("authors/index.md", "authors", values={"letters": _letters(site)}, scripts=_FILTER)
+    yield Page("authors/index.md", "authors", values={"letters": _letters(site)}, scripts=_FILTER, hide=_WIDE)
     yield from _years(site)
     for topic in site.library.topics:
         yield Page(place(topic)[0], "topic", topic, values={"steps": _within(site, topic)}, title=topic.name)
@@ -48,14 +47,11 @@ def overviews(site: Catalogue) -> Iterator[Page | File]:
 
 def _home(site: Catalogue) -> Page:
     most = [one for one in influence(site.library, [paper.id for paper in site.papers]) if one.directly][:8]
-    bars = {"claims": bar(site.verdicts, "Claims"), "papers": bar(_of_papers(site), "Papers")}
+    reproduced = len(site.with_claims)
+    papers = {"reproduced": reproduced, "not reproduced yet": len(site.papers) - reproduced}
+    bars = {"claims": bar(site.verdicts, "Claims"), "papers": bar(papers, "Papers")}
     values = {"bars": bars, "most": most, "causes": partings(site)}
     return Page("index.md", "home", values=values, scripts=("assets/scripts/home.js",), hide=_WIDE)
-
-
-def _of_papers(site: Catalogue) -> dict[str, int]:
-    """How many papers there are of which any claim is written down."""
-    return {"verified": len(site.with_claims), "not reproduced yet": len(site.papers) - len(site.with_claims)}
 
 
 def _status(site: Catalogue) -> Page:
@@ -124,13 +120,9 @@ def _said_in(site: Catalogue, year: int) -> Mapping[str, list[Paper | Topic]]:
     return {paper.id: site.speaks_of[paper.id] for paper in site.years[year] if paper.id in site.speaks_of}
 
 
-def _within(site: Catalogue, topic: Topic) -> list[tuple[Paper, Ancestor]]:
-    """The steps of lineage from one paper of a topic, or of those under it, to another, oldest first."""
-    members = {paper.id for paper in site.library.papers_on(topic.id)}
-    return [
-        (paper, step)
-        for paper in site.papers
-        if paper.id in members
-        for step in paper.builds_on
-        if step.paper in members
-    ]
+def _within(site: Catalogue, topic: Topic) -> list[tuple[Paper, list[Ancestor]]]:
+    """The papers of a topic, and of those under it, that build on others of it, each with how it does; oldest first."""
+    members = site.library.papers_on(topic.id)
+    ids = {paper.id for paper in members}
+    steps = ((paper, [step for step in paper.builds_on if step.paper in ids]) for paper in members)
+    return [(paper, found) for paper, found in steps if found]

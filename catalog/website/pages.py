@@ -9,14 +9,16 @@ from __future__ import annotations
 import html
 import json
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 from catalog import paths, schema, text
 from catalog.conventions import MEASURES
-from catalog.records import Claim, Comparator, ExternalWork, Paper, Relation, Tier
+from catalog.records import ExternalWork, Paper, Relation
 from catalog.website import api, efficiency, feed, head, lineage
-from catalog.website.content import Catalogue, Subject, module, place
+from catalog.website.commands import commands
+from catalog.website.content import Catalogue, Subject, place
+from catalog.website.contributing import contributing
 from catalog.website.libraries import libraries
 from catalog.website.markdown import Markdown, address, code, date, fenced, literal, quotation
 from catalog.website.miniature import miniature
@@ -24,6 +26,10 @@ from catalog.website.neighbourhood import neighbourhood
 from catalog.website.networks import alike, main_first, sides, stage_table
 from catalog.website.overviews import overviews
 from catalog.website.page import Area, File, Page, relative, served
+from catalog.website.papers import papers, values
+from catalog.website.programs import programs
+from catalog.website.questions import questions
+from catalog.website.verification import verification
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -33,12 +39,6 @@ if TYPE_CHECKING:
     from catalog.library import Library
 
 __all__ = ["AREAS", "files"]
-
-
-def _papers(site: Catalogue) -> Iterator[Page | File]:
-    """A page for every paper."""
-    for paper in site.library.papers:
-        yield Page(place(paper)[0], "paper", paper, title=paper.name)
 
 
 def _schemas(_site: Catalogue) -> Iterator[Page | File]:
@@ -71,9 +71,14 @@ def _libraries(_site: Catalogue) -> Iterator[Page | File]:
 
 AREAS: tuple[Area, ...] = (
     overviews,
-    _papers,
+    papers,
     lineage.area,
     efficiency.area,
+    questions,
+    verification,
+    contributing,
+    commands,
+    programs,
     _schemas,
     _written_by_hand,
     _style_sheet,
@@ -124,12 +129,10 @@ def _environment(site: Catalogue) -> jinja2.Environment:
         "code": code,
         "fenced": fenced,
         "counted": text.counted,
-        "values": _values,
-        "module": module,
+        "values": values,
         "indented": lambda level: Markdown("    " * level),
         "measures": MEASURES,
         "relations": Relation,
-        "tiers": Tier,
         "libraries": libraries(),
         "megabytes": text.megabytes,
         "main_first": main_first,
@@ -190,15 +193,3 @@ def _byline(work: Paper | ExternalWork) -> str:
     """Who wrote it, in short."""
     first, *others = work.authors
     return f"{first} et al." if len(others) > 1 else " and ".join(work.authors)
-
-
-def _values(claim: Claim, measured: Any) -> list[tuple[str, str, str, str]]:
-    """The values of a claim: name (empty for the only one), as printed, as expected, as measured."""
-    expect = {"": claim.expect} if isinstance(claim.expect, Comparator) else claim.expect or {}
-    printed, expected, found = (
-        dict(text.measurement(claim.printed)) if claim.printed else {},
-        {name: text.expectation(comparator.model_dump()) for name, comparator in expect.items()},
-        dict(text.measurement(measured)) if measured is not None else {},
-    )
-    names = dict.fromkeys([*expected, *printed, *found])
-    return [(name, printed.get(name, ""), expected.get(name, ""), found.get(name, "")) for name in names]

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from catalog.figures import Figure
 from catalog.records import DeviationCause, Status
-from catalog.text import measurement
+from catalog.text import measurement, number
 from catalog.website.svg import element, figure, picture
 
 if TYPE_CHECKING:
@@ -106,6 +106,8 @@ def _parts(printed: Any, measured: Any) -> Iterator[Part]:
             continue
         read = Figure.read(figures[name])
         if isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value):
+            if figures[name].endswith("%"):
+                shown = f"{number(100 * float(value))} %"
             difference = value / float(read.value) - 1 if read.value else None
             yield Part(name, figures[name], shown, difference, agrees=read.admits(value))
         else:
@@ -121,31 +123,30 @@ _TICKS = (0.001, 0.01, 0.1, 1.0)
 
 def drawn(found: Mapping[DeviationCause, list[Parting]]) -> Markdown:
     """Every number that differs, by how much and why: less than printed on the left, more on the right."""
-    largest = max((abs(part.difference) for all_ in found.values() for _, part in _numbers(all_)), default=1.0)
-    largest = max(largest, 10 * _LEAST)
-    height = _HEAD + _ROW * len(found) + 4
-    parts = list(_axis(largest, height))
+    differences = [difference for all_ in found.values() for _, _, difference in _numbers(all_)]
+    largest = max([10 * _LEAST, *map(abs, differences)])
+    bottom = _HEAD + _ROW * len(found) + 4
+    parts = list(_axis(largest, bottom))
     for row, (cause, all_) in enumerate(found.items()):
         top = _HEAD + _ROW * row
         parts.append(element("text", f"{cause}, {len(all_)}", x=_LEFT, y=top + 13, class_="name"))
-        for parting, part in _numbers(all_):
+        for parting, part, difference in _numbers(all_):
             named = f"{parting.paper.name}, {parting.result.claim.id}{' ' + part.name if part.name else ''}"
             said = element("title", f"{named}: {part.printed} printed, {part.measured} measured ({part.relative})")
-            where = _place(part.difference or 0, largest)
+            where = _place(difference, largest)
             parts.append(element("circle", said, cx=where, cy=top + 28.0, r=4.5, class_="deviates"))
-    numbers = sum(len(list(_numbers(all_))) for all_ in found.values())
-    label = f"The {numbers} numbers that differ, by how much (logarithmic) and why; the text below has each of them"
+    label = "The numbers that differ, by how much, on a logarithmic scale, and why; the text below has each of them"
     return figure(
-        picture(_WIDTH, height, parts, label=label, class_="differences"),
+        picture(_WIDTH, bottom + 18, parts, label=label, class_="differences"),
         "Each ring is a number that differs: less than the paper prints on the left, more on the right.",
     )
 
 
-def _numbers(all_: list[Parting]) -> Iterator[tuple[Parting, Any]]:
+def _numbers(all_: list[Parting]) -> Iterator[tuple[Parting, Part, float]]:
     for parting in all_:
         for part in parting.parts:
             if part.difference is not None:
-                yield parting, part
+                yield parting, part, part.difference
 
 
 def _place(difference: float, largest: float) -> float:
@@ -154,10 +155,13 @@ def _place(difference: float, largest: float) -> float:
     return _WIDTH / 2 + math.copysign(size, difference) * (_WIDTH / 2 - 30)
 
 
-def _axis(largest: float, height: float) -> Iterator[Markdown]:
-    ticks = [0.0, *(sign * size for size in _TICKS if size <= largest for sign in (-1, 1))]
-    for tick in ticks:
-        where = _place(tick, largest) if tick else _WIDTH / 2
-        label = f"{100 * tick:+g} %".replace("-", "−") if tick else "as printed"
-        yield element("line", x1=where, x2=where, y1=_HEAD - 8, y2=height, class_="middle" if not tick else "tick")
-        yield element("text", label, x=where, y=11, class_="tick", text_anchor="middle")
+def _axis(largest: float, bottom: float) -> Iterator[Markdown]:
+    middle = _WIDTH / 2
+    yield element("line", x1=middle, x2=middle, y1=_HEAD - 8, y2=bottom, class_="middle")
+    yield element("text", "as printed", x=middle, y=bottom + 13, text_anchor="middle")
+    for tick in (sign * size for size in _TICKS if size <= largest for sign in (-1, 1)):
+        where = _place(tick, largest)
+        yield element("line", x1=where, x2=where, y1=_HEAD - 8, y2=bottom)
+        label = f"{100 * tick:+g} %".replace("-", "−")
+        class_ = "least" if abs(tick) == _TICKS[0] else None  # left out where there is little room
+        yield element("text", label, x=where, y=11, text_anchor="middle", class_=class_)

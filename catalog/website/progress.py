@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from catalog.records import Tier
 from catalog.text import counted
-from catalog.website.content import ORDER, place
+from catalog.website.content import place
 from catalog.website.markdown import Markdown
 from catalog.website.page import served
 from catalog.website.svg import element
@@ -27,7 +27,7 @@ def bar(counts: Mapping[str, int], label: str) -> Markdown:
     """A bar of one part for each status, as long as its share.
 
     Args:
-        counts: how many there are of each status; other words than a status are drawn like what is still open.
+        counts: how many there are of each status, or whatever else the style sheet has a colour for.
         label: what is counted.
     """
     whole = sum(counts.values()) or 1
@@ -37,7 +37,7 @@ def bar(counts: Mapping[str, int], label: str) -> Markdown:
         # A hair of paper between two parts tells them apart where their colours do not.
         drawn = max(length - 2.0, 0.5)
         said = element("title", f"{count:,} {status}")
-        parts.append(element("rect", said, class_=_class(status), x=start, y=0, width=drawn, height=10))
+        parts.append(element("rect", said, class_=status.replace(" ", "-"), x=start, y=0, width=drawn, height=10))
         start += length
     spoken = ", ".join(f"{count:,} {status}" for status, count in counts.items())
     return element(
@@ -69,7 +69,7 @@ def by_topic(site: Catalogue) -> list[tuple[Topic, list[Paper]]]:
 
 def errors_caught(site: Catalogue, papers: Iterable[Paper]) -> tuple[int, int]:
     """Of the deliberate errors in the modules of papers, how many their claims caught, and how many they could have."""
-    scores = [found[0] for paper in papers if (found := site.errors(paper))]
+    scores = [found[0] for paper in papers if paper.claims and (found := site.errors(paper))]
     caught = sum(score.caught for score in scores)
     return caught, caught + sum(len(score.survivors) for score in scores)
 
@@ -110,7 +110,7 @@ def _row(site: Catalogue, paper: Paper, here: str) -> Markdown:
     name = element("a", paper.name, href=served(here, *place(paper)))
     head = element("th", name, " ", element("small", str(paper.year)), scope="row")
     if not paper.claims:
-        why = "not reproduced yet" + (": others use parts of its module" if paper.reproduction == "partial" else "")
+        why = "not reproduced yet" + ("; other modules use parts of it" if paper.reproduction == "partial" else "")
         return element("tr", head, element("td", why, colspan=len(Tier) + 1, class_="open"))
     cells = (element("td", *_cell(site, paper, tier, here)) for tier in Tier)
     return element("tr", head, *cells, element("td", *_caught(site, paper)))
@@ -140,8 +140,6 @@ def _caught(site: Catalogue, paper: Paper) -> Iterator[Markdown | str]:
 def _count(status: str, count: int, target: str | None = None) -> Markdown:
     """A sign, which the style sheet draws, and a number; the word is for those who do not see the sign."""
     word = element("span", f" {status} ", class_="unseen")
-    return element("a" if target else "span", f"{count:,}", word, href=target, class_=f"count {_class(status)}")
-
-
-def _class(status: str) -> str:
-    return status.replace(" ", "-") if status in ORDER else "open"
+    return element(
+        "a" if target else "span", f"{count:,}", word, href=target, class_=f"count {status.replace(' ', '-')}"
+    )

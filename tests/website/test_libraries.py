@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from catalog import paths
-from catalog.website import libraries
+from catalog.website import libraries, npm
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -162,7 +162,7 @@ def test_when_npm_fails_there_are_none_and_it_is_said(machine: Machine, script: 
 
 
 def test_npm_does_not_wait_for_ever(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(libraries, "_SECONDS", 0.1)
+    monkeypatch.setattr(npm, "_SECONDS", 0.1)
     machine.npm("#!/bin/sh\nexec /bin/sleep 60\n")
     assert machine.libraries() == {}
     assert "timed out" in libraries.missing()

@@ -1,12 +1,12 @@
 // A field above a list or table that leaves only what matches. Without this script all of it is shown.
 //
 // <div data-filter="li" data-filter-label="Filter papers">: what to search, and what the field is called. An item
-// matches by its own text and by that of the heading above it, or of the first row of its part of a table.
+// matches by its own text and by that of the heading above it, or of the link in the first row of its part of a table.
 
 const plain = (text) => text.normalize("NFKD").replace(/\p{M}/gu, "").toLowerCase();
 
 function headingOf(group) {
-  if (group.matches("tbody")) return group.rows[0];
+  if (group.matches("tbody")) return group.rows[0].querySelector("a");
   const before = group.previousElementSibling;
   return before?.matches("h2, h3") ? before : null;
 }
