@@ -145,8 +145,6 @@ def _changes(site: Catalogue, paper: Paper, shown: Collection[str]) -> list[tupl
         paper: the paper.
         shown: the papers whose modules have a place on the site, to which the page can link.
     """
-    if paper.id not in shown:
-        return []
     ancestors = [site.library[step.paper] for step in paper.builds_on if step.paper in shown]
     return [(site.library[other], found) for other, found in difference.changes(paper, ancestors).items()]
 
