@@ -1,6 +1,5 @@
 """`repro`: ask the catalogue, and measure what its papers claim.
 
-Exit status: 0 all is well; 1 a claim failed; 2 the input is wrong, and one message says what to do; 130 interrupted.
 Results go to standard output and everything else to standard error. What is slow to import is imported by the command
 that needs it, so that questions are answered at once.
 """
@@ -38,7 +37,15 @@ if TYPE_CHECKING:
     from catalog.verify.ledger import Ledger
     from catalog.verify.runner import ClaimReport, PaperReport
 
-__all__ = ["app", "main"]
+__all__ = ["EXIT_STATUSES", "app", "main"]
+
+EXIT_STATUSES = {
+    0: "all is well",
+    1: "a claim failed, or fmt --check found a file to change",
+    2: "the input is wrong, and one message says what to do",
+    130: "interrupted",
+}
+"""What the status says with which the program ends."""
 
 
 class _Commands(TyperGroup):
@@ -77,6 +84,7 @@ app = typer.Typer(
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
+    epilog=f"Exit status: {'; '.join(f'{status} {meaning}' for status, meaning in EXIT_STATUSES.items())}.",
 )
 site = typer.Typer(no_args_is_help=True, rich_markup_mode=None)
 app.add_typer(site, name="site")
@@ -363,12 +371,16 @@ def _networks(old: Paper, new: Paper, variants: Sequence[str], size: str | None)
 class _WithExamples(TyperCommand):
     """A command whose help ends with the questions that are understood."""
 
-    def format_epilog(self, ctx: Any, formatter: Any) -> None:  # noqa: ARG002 - as click calls it
+    @property
+    def examples(self) -> tuple[str, ...]:
         from catalog.questions import EXAMPLES
 
+        return tuple(f"repro ask {example}" for example in EXAMPLES)
+
+    def format_epilog(self, ctx: Any, formatter: Any) -> None:  # noqa: ARG002 - as click calls it
         with formatter.section("Questions"):
-            for example in EXAMPLES:
-                formatter.write_text(f"repro ask {example}")
+            for example in self.examples:
+                formatter.write_text(example)
 
 
 @app.command(cls=_WithExamples)
@@ -525,7 +537,7 @@ def export(
     names: Annotated[
         list[str] | None,
         typer.Argument(
-            metavar="ID",
+            metavar="ID...",
             help="Papers, families or works outside; all papers if omitted.",
             autocompletion=completion.names,
         ),
@@ -590,13 +602,15 @@ def _stale_results(library: Library) -> Iterator[str]:
     stale = {}
     for paper in library.papers:
         ledger = Ledger.load(paper.id)
-        entries = sum(ledger.is_stale(entry, paper) for entry in ledger.entries) + ledger.mutation_is_stale(paper)
+        entries = sum(ledger.is_stale(entry, paper) for entry in ledger.entries)
+        entries += ledger.mutation_is_stale(paper) + ledger.networks_are_stale(paper)
         if entries:
             stale[paper.id] = entries
     if stale:
         papers = ", ".join(f"{paper} ({entries})" for paper, entries in stale.items())
         yield f"{counted(sum(stale.values()), 'stale result')}, of {papers}"
-        yield "repro verify --only stale --record measures them again, repro mutate ID --record the errors in a module"
+        yield "measured again by: repro verify --only stale --record (claims),"
+        yield "repro mutate ID --record (errors in a module), repro count ID --record (networks)"
 
 
 # --- Extending -------------------------------------------------------------------------------------------------------
@@ -647,7 +661,7 @@ def fmt(
     ids: Annotated[
         list[str] | None,
         typer.Argument(
-            metavar="ID", help="Names of files without .yaml; all if omitted.", autocompletion=completion.files
+            metavar="ID...", help="Names of files without .yaml; all if omitted.", autocompletion=completion.files
         ),
     ] = None,
     check: Annotated[
@@ -717,7 +731,7 @@ class _WithRevision(_Command):
 def verify(
     names: Annotated[
         list[str] | None,
-        typer.Argument(metavar="ID", help="Papers, or whole families.", autocompletion=completion.names),
+        typer.Argument(metavar="ID...", help="Papers, or whole families.", autocompletion=completion.names),
     ] = None,
     everything: Annotated[bool, typer.Option("--all", help="Every paper that has claims.")] = False,
     topic: _Topic = None,
@@ -1034,6 +1048,67 @@ def mutate(
 
 
 @app.command()
+def count(
+    names: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="ID...", help="Papers, or whole families.", autocompletion=completion.names),
+    ] = None,
+    everything: Annotated[bool, typer.Option("--all", help="Every paper whose module holds a network.")] = False,
+    variant: Annotated[
+        str | None,
+        typer.Option(metavar="VARIANT", help="Only this network, stage by stage.", autocompletion=completion.variants),
+    ] = None,
+    record: Annotated[
+        bool, typer.Option("--record", help="Keep what was counted, in the results of the project.")
+    ] = False,
+    jobs: _Jobs = None,
+    as_json: _Json = False,
+) -> None:
+    """Count parameters, multiply-accumulates and bytes of a paper's networks, and where in them they are.
+
+    Every variant is counted with the input that the paper's claims name. Ctrl-C stops at once, and loses nothing that
+    was recorded.
+    """
+    from catalog.progress import counting
+    from catalog.show_networks import networks_view
+    from catalog.verify import networks
+    from catalog.verify.isolated import cores
+    from catalog.verify.ledger import Ledger
+
+    if bool(names) == everything:
+        raise CatalogError("name the papers whose networks are to be counted, or say --all")
+    if record and variant is not None:
+        raise CatalogError("what is recorded are all networks of a paper: --record or --variant")
+    library = _library()
+    chosen = [paper for name in names or () for paper in library.resolve(name)] or library.papers
+    papers = list({paper.id: paper for paper in chosen}.values())
+    wanted = networks.variants(papers, variant)
+    _say_whose_code()
+    done: list[networks.Counted] = []
+    total = sum(map(len, wanted.values()))
+    with counting("networks", total) as tell:
+        try:
+            for found in networks.count(papers, variant=variant, jobs=jobs or cores(), on_variant=tell):
+                done.append(found)
+                if record and not found.failed:
+                    Ledger.load(found.paper.id).record_networks(found.networks, found.paper)
+        except KeyboardInterrupt:
+            _say(f"interrupted: {len(done)} of {len(wanted)} papers are done{', and recorded' if record else ''}")
+            raise
+    done.sort(key=lambda found: list(wanted).index(found.paper.id))
+    if as_json:
+        documents = [found.as_dict() for found in done]
+        _print_json(documents[0] if names and len(documents) == 1 else {"papers": documents})
+    else:
+        _print(networks_view([found.as_dict() for found in done], _width(), stages=variant is not None))
+    for found in done:
+        if found.failed:
+            _say(f"repro: the networks of {found.paper.id} could not all be counted: {found.failed}")
+    if any(found.failed for found in done):
+        raise typer.Exit(1)
+
+
+@app.command()
 def evaluate(
     name: Annotated[
         str, typer.Argument(metavar="ID", help="A paper that has a module.", autocompletion=completion.names)
@@ -1167,12 +1242,27 @@ _Into = Annotated[
 
 
 @site.command(name="build")
-def build_site(into: _Into = None) -> None:
+def build_site(
+    into: _Into = None,
+    url: Annotated[
+        str | None,
+        typer.Option(
+            metavar="URL",
+            envvar=paths.SITE_URL_VARIABLE,
+            help="Where it will be published; absolute addresses begin with it. That of mkdocs.yml if omitted.",
+        ),
+    ] = None,
+) -> None:
     """Write the site as Markdown and render it."""
     from catalog import website
+    from catalog.website.libraries import missing
 
     started = time.perf_counter()
+    if url is not None:
+        os.environ[paths.SITE_URL_VARIABLE] = url
     folder = website.build(_library(), into)
+    if why := missing():
+        _say(why)
     _print([f"{_nearby(folder)} ({time.perf_counter() - started:.0f} s)"])
 
 

@@ -19,12 +19,14 @@ if TYPE_CHECKING:
 
 __all__ = [
     "CHECKOUT",
+    "CONTRIBUTING",
     "MKDOCS",
     "PAPERS_VARIABLE",
     "RECORDS",
     "REPRODUCTIONS",
     "REPRODUCTIONS_VARIABLE",
     "SITE",
+    "SITE_URL_VARIABLE",
     "cache_folder",
     "checked_reproductions",
     "has_own_records",
@@ -55,6 +57,9 @@ SITE: Path = _DATA / "site"
 MKDOCS: Path = _DATA / "mkdocs.yml"
 """The settings of the site."""
 
+CONTRIBUTING: Path = _DATA / "CONTRIBUTING.md"
+"""How to contribute, which is a page of the site too."""
+
 REPRODUCTIONS: Path = _ROOT / "reproductions"
 """The modules of the papers, their checks and the results that come with the project."""
 
@@ -84,6 +89,10 @@ PAPERS_VARIABLE = "REPRO_PAPERS"
 
 REPRODUCTIONS_VARIABLE = "REPRO_REPRODUCTIONS"
 """Names the folder of the modules, checks and results that belong to those records."""
+
+
+SITE_URL_VARIABLE = "REPRO_SITE_URL"
+"""Says where the site is published; ``mkdocs.yml`` reads it."""
 
 
 def records_folder() -> Path:

@@ -1,7 +1,6 @@
-"""Questions in plain English, a few patterns of them, turned into queries of the catalogue.
+"""Questions in plain English, a few forms of them, turned into queries of the catalogue.
 
-A form of question is an example, patterns, and a function from the library to the answer; :data:`_FORMS` is the table
-of all of them.
+:mod:`catalog.question_forms` has the forms and their words; here is what each of them answers.
 """
 
 from __future__ import annotations
@@ -15,6 +14,7 @@ from catalog.errors import CatalogError
 from catalog.graph import Common, Derivation, Influence, Lineage, common, influence, lineage, path
 from catalog.names import UnknownName, find_authors, find_topic
 from catalog.notebook import Table
+from catalog.question_forms import FORMS, understand, unquoted
 from catalog.show import NOT_MEASURED, verdict_on
 
 if TYPE_CHECKING:
@@ -39,8 +39,8 @@ Kind = Literal[
     "record",
 ]
 
-LONGEST = 300
-"""Characters that a question may have; a longer one is a text."""
+EXAMPLES = tuple(form.example for form in FORMS)
+"""One question of each form."""
 
 
 class NotUnderstood(CatalogError):
@@ -147,19 +147,10 @@ def ask(library: Library, text: str) -> Answer:
         UnknownName, AmbiguousName: it is, but a name in it stands for nothing, or for several things.
     """
     question = " ".join(text.split())
-    if len(question) <= LONGEST:
-        for form in _FORMS:
-            for pattern in form.patterns:
-                if match := re.fullmatch(pattern, question.rstrip(" ?.!"), re.IGNORECASE):
-                    groups = {name: _unquoted(group) for name, group in match.groupdict().items() if group}
-                    return form.answer(library, question, groups)
-    raise NotUnderstood(question)
-
-
-def _unquoted(name: str) -> str:
-    name = name.strip().strip("\"'“”‘’").strip()
-    # Not every "the" goes: titles begin with it.
-    return re.sub(r"^the (.+) (?:family|series)$", r"\1", name, flags=re.IGNORECASE)
+    if (understood := understand(question)) is None:
+        raise NotUnderstood(question)
+    form, groups = understood
+    return _ANSWERS[form.id](library, question, groups)
 
 
 # --- The answers -----------------------------------------------------------------------------------------------------
@@ -208,14 +199,14 @@ def _several(library: Library, text: str) -> list[str]:
     while parts:
         ends = range(len(parts), 0, -2)
         longest = next((end for end in ends if _is_known(library, "".join(parts[:end]))), 1)
-        names.append(_unquoted("".join(parts[:longest])))
+        names.append(unquoted("".join(parts[:longest])))
         del parts[: longest + 1]
     return names
 
 
 def _is_known(library: Library, name: str) -> bool:
     try:
-        library.names.find(_unquoted(name))
+        library.names.find(unquoted(name))
     except CatalogError:
         return False
     return True
@@ -384,157 +375,21 @@ def _record(library: Library, question: str, groups: _Groups) -> Answer:
     return Answer(question, "record", f"show {found.id}", found)
 
 
-# --- Their words -----------------------------------------------------------------------------------------------------
-
-_NAME = r"(?P<name>.+?)"
-_OLD, _NEW = r"(?P<old>.+?)", r"(?P<new>.+?)"
-_WORKS = r"(?:papers?|works?|networks?)"
-_WHICH = rf"(?:(?:what|which|all|list|show(?: me)?|find)(?: the| all)? )?{_WORKS}(?: are| is)?"
-_PERIOD = (
-    r"(?: (?:published |that appeared )?(?:(?P<relation>since|from|after|in|before|until|up to) (?P<year>\d{4})"
-    r"|(?:between|from) (?P<first>\d{4}) (?:and|to) (?P<last>\d{4})))"
-)
-_WHO = rf"(?:what|who|which {_WORKS}|everything that|papers? that)"
-_DOES = r"(?:does|do|did)"
-_ON = r"(?:up)?on"
-_SAYS = (
-    r"(?:says?|said|writes?|wrote|thinks?|comments?|commented|remarks?|remarked)(?: something| anything)? "
-    r"(?:about|on|of)|(?:mentions?|mentioned|discuss(?:es|ed)?|(?:talks?|talked) (?:about|of))"
-)
-_MOST = rf"(?:(?:what|which|who) (?:are|is) )?(?:the )?most (?:influential|important) {_WORKS}"
-_VERDICT = (
-    r"(?P<verdict>verified|consistent|deviat(?:es?|ed|ing)|fail(?:s|ed|ing)?|stale|not checkable|"
-    r"not (?:been )?(?:run|measured)(?: yet)?)"
-)
-_RESULTS = r"(?:reproductions?|claims?|papers?|results?)"
-
-
-class _Form(NamedTuple):
-    """One form of question."""
-
-    example: str
-    answer: Callable[[Library, str, _Groups], Answer]
-    patterns: tuple[str, ...]
-
-
-# The first pattern that matches the whole question counts.
-_FORMS = (
-    _Form(
-        "what builds on Inception",
-        _descendants,
-        (
-            rf"{_WHO} (?:builds?|built|is built|are built|is based|are based|draws?|rests?) {_ON} {_NAME}",
-            rf"{_WHO} (?:came|comes?|descends?|descended|follows?|followed|derives?) (?:from|after|out of) {_NAME}",
-            rf"(?:what are )?(?:the )?(?:descendants|successors|lineage|children) of {_NAME}",
-            rf"what {_DOES} {_NAME} lead to",
-        ),
-    ),
-    _Form(
-        "what does Xception build on",
-        _ancestors,
-        (
-            rf"what {_DOES} {_NAME} (?:build|rest|draw|depend) {_ON}",
-            rf"what (?:is|are|was|were) {_NAME} (?:built|based) {_ON}",
-            rf"where {_DOES} {_NAME} come from",
-            rf"what led to {_NAME}",
-            rf"(?:what are )?(?:the )?(?:ancestors|origins|roots|predecessors|parents) of {_NAME}",
-        ),
-    ),
-    _Form(
-        "how did AlexNet lead to Xception",
-        _path,
-        (
-            rf"how (?:does|do|did|has|have) {_OLD} (?:lead|led|become|became|turn into|evolve into|develop into) "
-            rf"(?:to )?{_NEW}",
-            rf"how {_DOES} {_NEW} (?:come|descend|derive|evolve|develop) from {_OLD}",
-            rf"{_DOES} {_OLD} lead to {_NEW}",
-            rf"{_DOES} {_NEW} (?:build {_ON}|descend from|come from) {_OLD}",
-            rf"(?:what is )?(?:the )?(?:path|paths|way|road|route|derivation) from {_OLD} to {_NEW}",
-            rf"how (?:is|are) {_OLD} (?:related|connected) to {_NEW}",
-            rf"how are {_OLD} and {_NEW} (?:related|connected)",
-        ),
-    ),
-    _Form(
-        "what do Xception and ResNeXt have in common",
-        _common,
-        (
-            rf"what {_DOES} (?P<names>.+?) (?:have in common|share)",
-            r"(?:what (?:is|are) )?(?:the )?(?:nearest )?common (?:ancestors?|roots?|origins?) of (?P<names>.+?)",
-            rf"where {_DOES} (?P<names>.+?) (?:meet|join)",
-        ),
-    ),
-    _Form(
-        "what changed from ResNet to ResNeXt",
-        _difference,
-        (
-            rf"what (?:has |is )?(?:changed|changes|different|new) (?:from|between) {_OLD} (?:to|and) {_NEW}",
-            rf"what {_DOES} {_NEW} change (?:in|of|about|from) {_OLD}",
-            rf"(?:what (?:is|are) )?(?:the )?(?:changes?|differences?) (?:from|between) {_OLD} (?:to|and) {_NEW}",
-            rf"how {_DOES} {_OLD} and {_NEW} differ",
-            rf"how {_DOES} {_NEW} differ from {_OLD}",
-            rf"compare {_OLD}(?:,| with| to| and| against) {_NEW}",
-            rf"{_OLD} (?:vs|versus)\.? {_NEW}",
-        ),
-    ),
-    _Form(
-        "what did ShuffleNet say about AlexNet",
-        _remarks,
-        (
-            rf"what {_DOES} (?P<source>.+?) (?:say|write|think) (?:about|of|on) {_NAME}",
-            rf"what (?:is|was|has been) (?:said|written|thought) (?:about|of|on) {_NAME}",
-            rf"(?:comments|remarks) (?:about|of|on) {_NAME}",
-        ),
-    ),
-    _Form("what is said about ResNet", _remarks, ()),
-    _Form(
-        "which papers say something about DenseNet",
-        _speakers,
-        (rf"(?:who|which {_WORKS}|papers? that)(?: have| has)? (?:{_SAYS}) {_NAME}",),
-    ),
-    _Form(
-        "most influential papers on attention",
-        _influence,
-        (
-            rf"{_MOST}{_PERIOD}?",
-            rf"{_MOST} (?:of|in|from) (?:the )?(?P<family>.+?) (?:family|series){_PERIOD}?",
-            rf"{_MOST} (?:on|about|under|of|in) (?:the )?{_NAME}{_PERIOD}?",
-            rf"{_WHICH} (?:on|about|under|of|in) (?:the )?{_NAME}{_PERIOD}? (?:is|are|were) (?:the )?most influential",
-        ),
-    ),
-    _Form(
-        "papers on attention before 2019",
-        _papers_on,
-        (rf"{_WHICH} (?:on|about|under) (?:the )?{_NAME}{_PERIOD}?",),
-    ),
-    _Form("papers by Kaiming He", _papers_by, (rf"{_WHICH} by {_NAME}(?: et al\.?)?{_PERIOD}?",)),
-    _Form(
-        "papers of the MobileNet family before 2019",
-        _papers_of,
-        (rf"{_WHICH} (?:of|in|from) (?:the )?{_NAME} (?:family|series){_PERIOD}?",),
-    ),
-    _Form("papers since 2020", _papers_at_all, (rf"{_WHICH}{_PERIOD}",)),
-    _Form(
-        "which reproductions deviate",
-        _reproductions,
-        (
-            rf"(?:(?:which|what|list|all)(?: the)? )?{_RESULTS}(?: (?:that|which))?"
-            rf"(?: (?:are|is|were|was|have been|have|has|do|does))? {_VERDICT}",
-            rf"(?:(?:what|which) are )?(?:all )?(?:the )?{_VERDICT} {_RESULTS}",
-            rf"what (?:is|was|has) {_VERDICT}",
-            r"what (?P<verdict>deviates|failed|fails)",
-        ),
-    ),
-    _Form(
-        "what is Xception",
-        _record,
-        (
-            rf"(?:what|who) (?:is|are) {_NAME}",
-            rf"(?:show|describe|explain|tell me about) (?:me )?{_NAME}",
-            rf"who (?:wrote|made|invented|proposed|introduced) {_NAME}",
-            rf"when (?:was|did|were) {_NAME} (?:published|appear|written|come out)",
-        ),
-    ),
-)
-
-EXAMPLES = tuple(form.example for form in _FORMS)
-"""One question of each form."""
+_ANSWERS: dict[str, Callable[[Library, str, _Groups], Answer]] = {
+    "descendants": _descendants,
+    "ancestors": _ancestors,
+    "path": _path,
+    "common": _common,
+    "difference": _difference,
+    "remarks-by": _remarks,
+    "remarks": _remarks,
+    "speakers": _speakers,
+    "influence": _influence,
+    "papers-on": _papers_on,
+    "papers-by": _papers_by,
+    "papers-of": _papers_of,
+    "papers-in": _papers_at_all,
+    "verdicts": _reproductions,
+    "record": _record,
+}
+"""By the id of the form."""

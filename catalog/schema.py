@@ -13,11 +13,13 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from pydantic import BaseModel
+    from pydantic.json_schema import GenerateJsonSchema
 
-__all__ = ["FOLDER", "Kind", "reference", "schema", "text"]
+__all__ = ["FOLDER", "Kind", "dump", "reference", "schema", "text", "together"]
 
 FOLDER = "schema"
 """The folder of the schemas, beside the records and on the site."""
@@ -34,16 +36,8 @@ class Kind(StrEnum):
 
 def schema(kind: Kind) -> dict[str, Any]:
     """The JSON Schema (draft 2020-12) of a kind of files."""
-    from pydantic.json_schema import GenerateJsonSchema
-
     from catalog.records import ExternalWork, Paper
     from catalog.validation import Families, Taxonomy
-
-    class Untitled(GenerateJsonSchema):
-        """Without the titles that pydantic makes of names; descriptions say more."""
-
-        def field_title_should_be_set(self, schema: Any) -> bool:  # noqa: ARG002
-            return False
 
     models: dict[Kind, type[BaseModel]] = {
         Kind.PAPER: Paper,
@@ -51,13 +45,45 @@ def schema(kind: Kind) -> dict[str, Any]:
         Kind.TAXONOMY: Taxonomy,
         Kind.FAMILIES: Families,
     }
-    made = models[kind].model_json_schema(schema_generator=Untitled)
-    return {"$schema": GenerateJsonSchema.schema_dialect, **made}
+    generator = _untitled()
+    return {"$schema": generator.schema_dialect, **models[kind].model_json_schema(schema_generator=generator)}
+
+
+def together(models: Sequence[type[BaseModel]], address: str) -> dict[str, Any]:
+    """One JSON Schema of several kinds of documents, each under its name in ``$defs``.
+
+    Args:
+        models: the kinds.
+        address: of the schema.
+    """
+    from pydantic.json_schema import models_json_schema
+
+    generator = _untitled()
+    _, made = models_json_schema([(model, "validation") for model in models], schema_generator=generator)
+    any_of = [{"$ref": f"#/$defs/{model.__name__}"} for model in models]
+    return {"$schema": generator.schema_dialect, "$id": address, "anyOf": any_of, **made}
+
+
+def _untitled() -> type[GenerateJsonSchema]:
+    from pydantic.json_schema import GenerateJsonSchema
+
+    class Untitled(GenerateJsonSchema):
+        """Without the titles that pydantic makes of names; descriptions say more."""
+
+        def field_title_should_be_set(self, schema: Any) -> bool:  # noqa: ARG002
+            return False
+
+    return Untitled
 
 
 def text(kind: Kind) -> str:
     """The schema of a kind of files as it is written to a file."""
-    return json.dumps(schema(kind), ensure_ascii=False, indent=2) + "\n"
+    return dump(schema(kind))
+
+
+def dump(made: Mapping[str, Any]) -> str:
+    """A schema as it is written to a file."""
+    return json.dumps(made, ensure_ascii=False, indent=2) + "\n"
 
 
 def reference(path: Path) -> str:

@@ -6,6 +6,7 @@ the eye sees.
 
 from __future__ import annotations
 
+import math
 import re
 import shutil
 from itertools import zip_longest
@@ -24,6 +25,7 @@ __all__ = [
     "heading",
     "listed",
     "measurement",
+    "megabytes",
     "number",
     "page_width",
     "removed",
@@ -177,6 +179,12 @@ def number(value: Any) -> str:
             members[3:-1] = ["…"]
         return "[" + ", ".join(members) + "]"
     return str(value)
+
+
+def megabytes(count: int) -> str:
+    """A number of bytes in megabytes, of a million each: ``91.6``, ``0.24``; with three digits."""
+    size = count / 1e6
+    return f"{size:,.{max(0, 2 - math.floor(math.log10(size))) if 0 < size < 100 else 0}f}"
 
 
 def measurement(value: Any) -> list[tuple[str, str]]:

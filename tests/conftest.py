@@ -7,6 +7,7 @@ import textwrap
 from typing import TYPE_CHECKING
 
 import pytest
+from filelock import FileLock
 
 from catalog import Library, LibraryError
 from tests.loopback import Server, serving
@@ -124,6 +125,10 @@ SMALL = {
 """A small catalogue: four papers that descend from one another, one that does not, and a work outside."""
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--all-pages", action="store_true", help="hold every page of the site against axe-core (minutes)")
+
+
 class Records:
     """A folder of records."""
 
@@ -173,6 +178,20 @@ def _cache_of_nobody(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]
 def library() -> Library:
     """The project's own records."""
     return Library.load()
+
+
+@pytest.fixture(scope="session")
+def whole(tmp_path_factory: pytest.TempPathFactory, library: Library) -> Path:
+    """The site of the project's own records, built once for all processes that test it; not to be changed."""
+    from catalog.website import build
+
+    own = tmp_path_factory.getbasetemp()
+    folder = (own.parent if "PYTEST_XDIST_WORKER" in os.environ else own) / "whole"
+    with FileLock(f"{folder}.lock"):
+        if not (built := folder / "built").exists():
+            build(library, folder)
+            built.touch()
+    return folder / "site"
 
 
 @pytest.fixture

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 import pytest
@@ -82,3 +83,69 @@ def test_a_paper_without_a_module(small: Library, modules: Path) -> None:
 
 def test_the_public_names_are_there() -> None:
     assert all(hasattr(difference, name) for name in difference.__all__)
+
+
+# --- Definition by definition ----------------------------------------------------------------------------------------
+
+
+def test_what_is_taken_is_found_where_it_is_defined_and_used(library: Library) -> None:
+    found = difference.changes(library["resnext"], [library["resnet"], library["vgg"]])
+    assert list(found) == ["resnet"], "nothing is taken from VGG"
+    texts = {name: (paths.REPRODUCTIONS / f"{name}.py").read_text().splitlines() for name in ("resnet", "resnext")}
+    taken = {name.name: name for name in found["resnet"].taken}
+    assert list(taken) == ["Block", "ResNet", "cifar_stem", "imagenet_stem", "option_b"]
+    for name, place in taken.items():
+        assert place.line is not None
+        assert re.match(rf"(class|def) {name}\(", texts["resnet"][place.line - 1])
+        for user, line in place.used_by:
+            assert re.match(rf"(class|def) {user}\(", texts["resnext"][line - 1])
+    assert [user for user, _ in taken["Block"].used_by] == ["ResNeXtBlock"]
+    assert [user for user, _ in taken["ResNet"].used_by] == ["build"]
+
+
+def test_a_definition_stands_beside_the_one_that_is_most_like_it(library: Library) -> None:
+    (block, *others) = difference.changes(library["resnet-v2"], [library["resnet"]])["resnet"].counterparts
+    assert (block.name, block.other) == ("PreActBasic", "BasicBlock")
+    assert "-            *conv_bn(inputs, outputs, 3, stride=stride, padding=1)," in block.diff.splitlines()
+    assert "+            *bn_relu_conv(inputs, outputs, 3, stride=stride, padding=1)," in block.diff.splitlines()
+    assert '"""' not in block.diff
+    assert {(one.name, one.other) for one in others} >= {("PreActBottleneck", "Bottleneck")}
+
+
+def test_a_definition_has_one_counterpart_among_all_ancestors(library: Library) -> None:
+    found = difference.changes(library["senet"], [library["resnet"], library["resnext"]])
+    pairs = [(one.name, other) for other, one_of in found.items() for one in one_of.counterparts]
+    assert pairs == [("SENet154Block", "resnext")]
+
+
+LONG = "def f(x):\n    '''Said.'''\n    a = x + 1\n    b = a * 2\n    return {}\n"
+
+
+@pytest.mark.parametrize(
+    ("ours", "theirs", "taken", "counterparts"),
+    [
+        ("from reproductions.resnet import f as g\nh = g(1)\n", LONG, [("f", 1, (("h", 2),))], 0),
+        ("from reproductions import resnet\ndef h(x):\n    return resnet.f(x)\n", LONG, [("f", 1, (("h", 2),))], 0),
+        ("from reproductions.resnet import f\n", "from torch import f\n", [("f", None, ())], 0),
+        (f"from reproductions.resnet import k\n{LONG.format('b - 1')}", LONG.format("b + 1"), [("k", None, ())], 1),
+        (f"from reproductions.resnet import k\n{LONG}", LONG.replace("Said", "Told"), [("k", None, ())], 0),
+        (LONG.format("b - 1"), LONG.format("b + 1"), None, 0),
+        ("from reproductions.resnet import f\ndef h(:\n", LONG, None, 0),
+        ("from reproductions.resnet import f\n", "def f(:\n", [("f", None, ())], 0),
+    ],
+)
+def test_every_way_to_take_a_name(
+    ours: str,
+    theirs: str,
+    taken: list[tuple[str, int | None, tuple[tuple[str, int], ...]]] | None,
+    counterparts: int,
+    library: Library,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(difference, "_source_of", lambda paper: ours if paper.id == "resnext" else theirs)
+    found = difference.changes(library["resnext"], [library["resnet"]])
+    if taken is None:
+        assert found == {}
+    else:
+        assert [(one.name, one.line, one.used_by) for one in found["resnet"].taken] == taken
+        assert len(found["resnet"].counterparts) == counterparts

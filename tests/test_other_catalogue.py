@@ -250,7 +250,7 @@ def test_the_site(field: Field) -> None:
     docs = field.elsewhere / "build" / "docs"
     pages = {path.relative_to(docs).as_posix(): path.read_text() for path in docs.rglob("*.md")}
     assert "papers/glove/index.md" in pages
-    assert "class SentenceCNN" in pages["papers/sentence-cnn/index.md"]
+    assert '<span class="nc">SentenceCNN</span>' in pages["papers/sentence-cnn/index.md"]
     assert {name for name, page in pages.items() if THE_PROJECTS.search(page)} == set()
     home = (field.elsewhere / "build" / "site" / "index.html").read_text()
     assert not THE_PROJECTS.search(home)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import time
 from typing import TYPE_CHECKING, get_args
 
@@ -13,6 +14,7 @@ from catalog.difference import Contrast, Said
 from catalog.errors import CatalogError
 from catalog.graph import Common, Derivation, Influence, Lineage
 from catalog.names import UnknownName
+from catalog.question_forms import FORMS, Form, filled, understand
 from catalog.questions import EXAMPLES, Kind, NotUnderstood, Remark, Reproduction, Speaker, ask
 
 if TYPE_CHECKING:
@@ -407,3 +409,30 @@ def test_a_topic_and_what_lies_under_it(records: Records) -> None:
     )
     answer = ask(records.load(), "what is said about kernels")
     assert answer.result == (Remark("resnet", "kernels/dilated", "Holes.", quotation=True),)
+
+
+# --- Wordings --------------------------------------------------------------------------------------------------------
+
+
+def _asked(wording: str) -> str:
+    """A wording with something in each of its places."""
+    return filled(wording, **dict.fromkeys(re.findall("[A-Z]{2,}", wording), "Some Name") | _SPECIAL)
+
+
+_SPECIAL = {"YEAR": "2015", "LATER": "2019", "VERDICT": "deviating"}
+
+
+@pytest.mark.parametrize(("form", "wording"), [(form, wording) for form in FORMS for wording in form.wordings])
+def test_every_wording_is_understood_as_its_form(form: Form, wording: str) -> None:
+    understood = understand(_asked(wording))
+    assert understood is not None
+    assert understood[0].id == form.id
+
+
+@pytest.mark.parametrize("form", FORMS, ids=lambda form: form.id)
+def test_people_are_told_of_every_pattern(form: Form) -> None:
+    questions = [*map(_asked, form.wordings), form.example]
+    assert [p for p in form.patterns if not any(re.fullmatch(p, one, re.IGNORECASE) for one in questions)] == []
+    assert len({other.id for other in FORMS}) == len(FORMS)
+    assert (understood := understand(form.example)) is not None
+    assert understood[0] is form

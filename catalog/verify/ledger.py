@@ -6,7 +6,8 @@ is written by ``repro verify --record`` alone, all of it or nothing, and only wh
 An entry speaks of the code and of the claim that it was measured with, by their fingerprints. When these change it is
 stale: not wrong, but to be measured again. Reading a ledger imports neither torch nor any reproduction.
 
-Besides the claims a file holds how many deliberate errors in the module they caught (``repro mutate --record``).
+Besides the claims a file holds how many deliberate errors in the module they caught (``repro mutate --record``), and
+what the networks of the module cost, stage by stage (``repro count --record``).
 """
 
 from __future__ import annotations
@@ -32,7 +33,7 @@ from catalog.source import SourceError, human, parse
 from catalog.verify.peers import LIBRARIES
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
     from catalog.records import Claim, Paper
@@ -47,6 +48,9 @@ __all__ = [
     "Ledger",
     "LedgerError",
     "MutationScore",
+    "Network",
+    "Networks",
+    "Stage",
     "Survivor",
     "fingerprints",
     "recorded",
@@ -107,9 +111,42 @@ class MutationScore(Record):
         return self.caught / counted if counted else None
 
 
+class Stage(Record):
+    """A part of a network: one module, or under ``rest`` what belongs to no such part."""
+
+    name: Text = Field(description="dotted name of the module")
+    kind: str = Field("", description="its class")
+    parameters: int
+    macs: int
+    outputs: list[list[int]] = Field(
+        [], description="size of each map that it gives, channels first; none where the forward pass leaves it out"
+    )
+
+
+class Network(Record):
+    """What one variant costs, with one size of input."""
+
+    variant: Text
+    parameters: int = Field(description="those that are trained")
+    bytes: int = Field(description="of parameters and buffers, in single precision")
+    input: list[int] | None = Field(None, description="size of one input without the batch")
+    macs: int | None = Field(None, description="missing where the network was not run")
+    why_not: str = Field("", description="why it was not run")
+    stages: list[Stage] = Field([], description="in the order of execution; they add up to the whole")
+
+
+class Networks(Record):
+    """What the networks of a module cost: for each variant the usual size of input first."""
+
+    date: Text
+    fingerprints: dict[str, str] = Field(description="of the code, and of what the claims say of the size of inputs")
+    counted: list[Network]
+
+
 class _File(Record):
     paper: Identifier
     mutation: MutationScore | None = None
+    networks: Networks | None = None
     entries: list[Entry] = Field([])
 
 
@@ -125,12 +162,19 @@ class Inputs(NamedTuple):
 
 
 class Ledger:
-    """What is known of the claims of one paper."""
+    """What is known of the claims of one paper, and of its module."""
 
-    def __init__(self, paper: str, entries: tuple[Entry, ...] = (), mutation: MutationScore | None = None) -> None:
+    def __init__(
+        self,
+        paper: str,
+        entries: tuple[Entry, ...] = (),
+        mutation: MutationScore | None = None,
+        networks: Networks | None = None,
+    ) -> None:
         self.paper = paper
         self.entries = entries
         self.mutation = mutation
+        self.networks = networks
 
     @classmethod
     def load(cls, paper: str) -> Ledger:
@@ -143,7 +187,7 @@ class Ledger:
             path = folder / f"{paper}.yaml"
             if path.exists():
                 file = _read(path, paper)
-                return cls(paper, tuple(file.entries), file.mutation)
+                return cls(paper, tuple(file.entries), file.mutation, file.networks)
         return cls(paper)
 
     def entry(self, claim: str, environment: str | None = None) -> Entry | None:
@@ -160,9 +204,22 @@ class Ledger:
         claim = next((claim for claim in paper.claims if claim.id == entry.claim), None)
         return claim is None or entry.fingerprints != fingerprints(paper.id, claim)
 
+    def stale(self, paper: Paper) -> set[tuple[str, str]]:
+        """The claims and environments of all entries that are stale; the code is looked at once, not for each entry."""
+        now = _fingerprints_by_claim(paper)
+        return {
+            (entry.claim, entry.environment)
+            for entry in self.entries
+            if entry.claim not in now or entry.fingerprints != now[entry.claim]
+        }
+
     def mutation_is_stale(self, paper: Paper) -> bool:
         """Whether the code or a claim has changed since errors were made in the module."""
         return self.mutation is not None and self.mutation.fingerprints != _fingerprints_of_all(paper)
+
+    def networks_are_stale(self, paper: Paper) -> bool:
+        """Whether the code, or what the claims say of the size of inputs, has changed since networks were counted."""
+        return self.networks is not None and self.networks.fingerprints != _fingerprints_of_networks(paper)
 
     def record(
         self, report: PaperReport, environment: str = CPU, device: str = "", inputs: Inputs | None = None
@@ -203,7 +260,7 @@ class Ledger:
             entries = tuple(sorted(kept, key=lambda entry: (order.index(entry.claim), entry.environment)))
             if entries == self.entries:
                 return False
-            self._write(entries, self.mutation)
+            self._write(entries=entries)
         return True
 
     def record_mutation(self, report: MutationReport, paper: Paper) -> bool:
@@ -229,7 +286,23 @@ class Ledger:
         with self._changing():
             if self.mutation is not None and self.mutation == score.model_copy(update={"date": self.mutation.date}):
                 return False
-            self._write(self.entries, score)
+            self._write(mutation=score)
+        return True
+
+    def record_networks(self, counted: Sequence[Network], paper: Paper) -> bool:
+        """Take over what the networks of a module cost, and write the file if that changes anything.
+
+        Returns:
+            Whether the file was written.
+
+        Raises:
+            LedgerError: it cannot be written.
+        """
+        found = Networks(date=_today(), fingerprints=_fingerprints_of_networks(paper), counted=list(counted))
+        with self._changing():
+            if self.networks is not None and self.networks == found.model_copy(update={"date": self.networks.date}):
+                return False
+            self._write(networks=found)
         return True
 
     @contextlib.contextmanager
@@ -238,15 +311,16 @@ class Ledger:
         folder = paths.results_folder()
         with _lock(folder):
             now = type(self).load(self.paper)
-            self.entries, self.mutation = now.entries, now.mutation
+            self.entries, self.mutation, self.networks = now.entries, now.mutation, now.networks
             for left in folder.glob(f".{self.paper}.yaml.*.tmp"):
                 left.unlink(missing_ok=True)  # by a program that was killed while it wrote; nobody else writes now
             yield
 
-    def _write(self, entries: tuple[Entry, ...], mutation: MutationScore | None) -> None:
-        file = _File(paper=self.paper, mutation=mutation, entries=list(entries))
-        _write(paths.results_folder() / f"{self.paper}.yaml", file)
-        self.entries, self.mutation = entries, mutation
+    def _write(self, **changed: Any) -> None:
+        """Write the file with some of its parts changed."""
+        parts = {"entries": self.entries, "mutation": self.mutation, "networks": self.networks} | changed
+        _write(paths.results_folder() / f"{self.paper}.yaml", _File.model_validate({"paper": self.paper} | parts))
+        vars(self).update(parts)
 
     def differences(self, report: PaperReport, environment: str = CPU) -> str:
         """What a report says otherwise than this ledger, a line for each claim; empty when they agree.
@@ -296,8 +370,9 @@ def recorded(paper: Paper) -> dict[str, str]:
     """The newest recorded verdict on each claim of a paper, marked where it speaks of older code: "verified, stale"."""
     ledger = Ledger.load(paper.id)
     entries = {claim.id: ledger.entry(claim.id) for claim in paper.claims}
+    stale = ledger.stale(paper)
     return {
-        claim: f"{entry.status}, stale" if ledger.is_stale(entry, paper) else str(entry.status)
+        claim: f"{entry.status}, stale" if (claim, entry.environment) in stale else str(entry.status)
         for claim, entry in entries.items()
         if entry is not None
     }
@@ -361,10 +436,16 @@ def _processor() -> str:
 def _read(path: Path, paper: str) -> _File:
     name = f"results/{path.name}"
     try:
-        document = parse(path.read_bytes())
-        file = _File.model_validate(document.data)
+        return _understood(name, path.read_bytes(), paper)
     except OSError as error:
-        problems = [Problem(name, None, "", f"cannot be read: {error.strerror or error}")]
+        raise _no_ledger([Problem(name, None, "", f"cannot be read: {error.strerror or error}")]) from None
+
+
+@cache
+def _understood(name: str, content: bytes, paper: str) -> _File:
+    try:
+        document = parse(content)
+        file = _File.model_validate(document.data)
     except SourceError as error:
         problems = [Problem(name, error.line, human(error.place), error.message)]
     except ValidationError as error:
@@ -380,8 +461,12 @@ def _read(path: Path, paper: str) -> _File:
         problems = [
             Problem(name, document.line(("paper",)), "paper", f"'{file.paper}' has its results in another file")
         ]
+    raise _no_ledger(problems)
+
+
+def _no_ledger(problems: list[Problem]) -> LedgerError:
     advice = "results are written by repro verify --record; delete the file and measure again"
-    raise LedgerError("\n".join([*map(str, problems), advice]))
+    return LedgerError("\n".join([*map(str, problems), advice]))
 
 
 @contextlib.contextmanager
@@ -447,9 +532,15 @@ def fingerprints(paper: str, claim: Claim) -> dict[str, str]:
     The code is the paper's module, the file of checks if the claim has one, and whatever reproductions these import or
     build, and so on. Comments, docstrings and layout do not count, nor does the version of Python.
     """
-    starts = _own_files(paper)[: 1 if claim.check is None else 2]
-    code = sorted(["/".join(_name(path)) + ".py", _source(path).digest] for path in _closure(starts))
-    return {"code": _hash(code), "claim": _hash(claim.model_dump(mode="json", exclude=_PROSE, exclude_defaults=True))}
+    return {"code": _code(_own_files(paper)[: 1 if claim.check is None else 2]), "claim": _claim(claim)}
+
+
+def _claim(claim: Claim) -> str:
+    return _hash(claim.model_dump(mode="json", exclude=_PROSE, exclude_defaults=True))
+
+
+def _code(starts: list[Path]) -> str:
+    return _hash(sorted(["/".join(_name(path)) + ".py", _source(path).digest] for path in _closure(starts)))
 
 
 def sources(paper: Paper) -> list[Path]:
@@ -470,15 +561,34 @@ def _name(path: Path) -> tuple[str, ...]:
     return path.relative_to(folder).with_suffix("").parts
 
 
+def _fingerprints_by_claim(paper: Paper) -> dict[str, dict[str, str]]:
+    """The :func:`fingerprints` of every claim of a paper."""
+    files = _own_files(paper.id)
+    alone, checked = _code(files[:1]), _code(files)
+    return {claim.id: {"code": checked if claim.check else alone, "claim": _claim(claim)} for claim in paper.claims}
+
+
 def _fingerprints_of_all(paper: Paper) -> dict[str, str]:
     """What decides which errors are made in a module and whether its claims notice."""
-    found = [fingerprints(paper.id, claim) for claim in paper.claims if claim.tier in _NOTICING]
+    by_claim = _fingerprints_by_claim(paper)
+    found = [by_claim[claim.id] for claim in paper.claims if claim.tier in _NOTICING]
     return {
         "code": _hash(sorted({entry["code"] for entry in found})),
         "claims": _hash([entry["claim"] for entry in found]),
     }
 
 
+def _fingerprints_of_networks(paper: Paper) -> dict[str, str]:
+    """What decides which networks there are, what they cost, and with which inputs they are run."""
+    said = [
+        [claim.tier, claim.subject.variant, claim.subject.input, claim.subject.protocol]
+        for claim in paper.claims
+        if claim.tier in _WITH_INPUTS and claim.subject is not None
+    ]
+    return {"code": _code(_own_files(paper.id)[:1]), "claims": _hash(said)}
+
+
+_WITH_INPUTS = (Tier.STRUCTURE, Tier.HEADLINE)
 _NOTICING = (Tier.STRUCTURE, Tier.PROPERTY, Tier.PARITY)
 
 

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from catalog.datasets import Source
     from catalog.verify.training import Outcome
 
-__all__ = ["ClaimReport", "PaperReport", "forget", "select", "verify"]
+__all__ = ["ClaimReport", "PaperReport", "forget", "needs", "select", "verify"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,8 +160,8 @@ def verify(
     for claim in select(paper, tiers=tiers, claims=claims, skip=skip):
         if on_begin is not None:
             on_begin(claim)
-        if needs := _needs(paper, claim, tiers, claims):
-            report = ClaimReport(claim, *needs, None, 0.0)
+        if lacking := needs(paper, claim, tiers, claims):
+            report = ClaimReport(claim, *lacking, None, 0.0)
         else:
             report = _report(paper, claim, structure, source, on_step)
         reports.append(report)
@@ -234,20 +234,27 @@ def _report(
     return ClaimReport(claim, status, " ".join(reason.split()), plain(measured), seconds, outcome)
 
 
-def _needs(
-    paper: Paper, claim: Claim, tiers: Collection[Tier | str] | None, claims: Collection[str] | None
+def needs(
+    paper: Paper, claim: Claim, tiers: Collection[Tier | str] | None = None, claims: Collection[str] | None = None
 ) -> tuple[Status, str] | None:
-    """Why a claim is not measured, if it is not: nobody can, something is not at hand, or it takes too long unasked."""
+    """Why a claim is not measured, if it is not: nobody can, something is not at hand, or it takes too long unasked.
+
+    Args:
+        paper: the paper.
+        claim: one of its claims.
+        tiers: those that were asked for, if any were.
+        claims: the ids of those that were asked for, if any were.
+    """
     if claim.not_checkable is not None:
         return Status.NOT_CHECKABLE, claim.not_checkable
-    needs = ""
+    lacking = ""
     if claim.tier is Tier.HEADLINE:
-        needs = evaluate.needs(paper.id, claim)
+        lacking = evaluate.needs(paper.id, claim)
     elif claim.tier is Tier.TRAINING:
         by_name = claims is not None and claim.id in claims
         asked = by_name or (tiers is not None and Tier.TRAINING in map(str, tiers))
-        needs = training.needs(paper.id, claim, asked=asked, by_name=by_name)
-    return (Status.NOT_RUN, needs) if needs else None
+        lacking = training.needs(paper.id, claim, asked=asked, by_name=by_name)
+    return (Status.NOT_RUN, lacking) if lacking else None
 
 
 def _train(paper: Paper, claim: Claim, source: Source | None, on_step: Callable[[str], None] | None) -> Outcome:

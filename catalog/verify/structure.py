@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from catalog.names import closest
 from catalog.verify import MeasurementError
 from catalog.verify.meta import without_compiler
+from catalog.verify.parity import tensors_in
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -29,8 +30,8 @@ class Call(NamedTuple):
 
     operations: Counter[str]
     """Floating-point operations by operator, as torch's counter names them, of all calls together."""
-    shapes: list[list[int] | None]
-    """Size of the output of each call without the batch; none where a call returned no single tensor."""
+    outputs: list[list[list[int]]]
+    """Sizes of the tensors that each call returned, without the batch."""
 
 
 class Structure:
@@ -57,7 +58,7 @@ class Structure:
             LookupError: the variant does not exist.
         """
         part = subject.part or ""
-        modules = dict(self._network(subject).named_modules(remove_duplicate=False))
+        modules = dict(self.network_of(subject).named_modules(remove_duplicate=False))
         if part not in modules:
             near = closest(part, modules) or [name for name, _ in modules[""].named_children()]
             raise MeasurementError(f"{subject.variant} has no part '{part}'; it has {', '.join(near)} among others")
@@ -74,7 +75,12 @@ class Structure:
                 return self._operations(subject, part, measure.convention)
         raise MeasurementError(f"nothing here counts {measure.quantity}")
 
-    def _network(self, subject: Subject) -> nn.Module:
+    def network_of(self, subject: Subject) -> nn.Module:
+        """The network of a subject, in evaluation mode.
+
+        Raises:
+            LookupError: the variant does not exist.
+        """
         if self.network is not None:
             return self.network
         key = _key(subject)
@@ -87,24 +93,34 @@ class Structure:
                 self._networks[key] = build(self.paper, subject.variant, **subject.options).eval()
         return self._networks[key]
 
-    def _call(self, subject: Subject, part: str) -> Call:
+    def calls(self, subject: Subject) -> dict[str, Call]:
+        """What each module of a network did with one input, by its dotted name, in the order in which they finished.
+
+        Raises:
+            MeasurementError: the subject has no input.
+            LookupError: the variant does not exist.
+        """
         if subject.input is None:
             raise MeasurementError("this depends on the input, and the subject has none")
         key = _key(subject), tuple(subject.input)
         if key not in self._calls:
-            self._calls[key] = _run(self._network(subject), key[1])
-        if part not in self._calls[key]:
+            self._calls[key] = _run(self.network_of(subject), key[1])
+        return self._calls[key]
+
+    def _call(self, subject: Subject, part: str) -> Call:
+        calls = self.calls(subject)
+        if part not in calls:
             raise MeasurementError(f"{subject.variant} never calls its part '{part}' as a module of its own")
-        return self._calls[key][part]
+        return calls[part]
 
     def _shape(self, subject: Subject, part: str) -> list[int]:
-        first, *others = self._call(subject, part).shapes
+        first, *others = self._call(subject, part).outputs
         where = f"'{part}' of {subject.variant}" if part else subject.variant
-        if first is None:
+        if len(first) != 1:
             raise MeasurementError(f"{where} returns more than one tensor, so it has no shape")
         if any(other != first for other in others):
             raise MeasurementError(f"{where} is called {len(others) + 1} times, with outputs of different shapes")
-        return first
+        return first[0]
 
     def _operations(self, subject: Subject, part: str, convention: str) -> int:
         operations = self._call(subject, part).operations
@@ -137,10 +153,11 @@ def _run(network: nn.Module, size: tuple[int, ...]) -> dict[str, Call]:
 
     def after(module: nn.Module, _: Any, output: Any) -> None:
         operations = counted() - running.pop()
+        sizes = [list(tensor.shape[1:]) for tensor in tensors_in(output)]
         for name in names[module]:
             call = calls.setdefault(name, Call(Counter(), []))
             call.operations.update(operations)
-            call.shapes.append(list(output.shape[1:]) if isinstance(output, torch.Tensor) else None)
+            call.outputs.append(sizes)
 
     handles = [module.register_forward_pre_hook(before) for module in names]
     handles += [module.register_forward_hook(after) for module in names]

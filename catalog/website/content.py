@@ -9,10 +9,12 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from catalog import paths
 from catalog.graph import Lineage, lineage
-from catalog.records import Ancestor, Claim, ExternalWork, Family, Paper, Status, Topic
+from catalog.names import slug
+from catalog.records import Ancestor, Claim, ExternalWork, Family, Paper, Status, Tier, Topic
 from catalog.show import NOT_MEASURED
 from catalog.standalone import source_of
-from catalog.verify.ledger import Entry, Ledger, MutationScore
+from catalog.verify.ledger import Entry, Ledger, MutationScore, Network
+from catalog.website import published
 from catalog.website.markdown import date as written_date
 
 if TYPE_CHECKING:
@@ -64,6 +66,15 @@ class Catalogue:
     def __init__(self, library: Library) -> None:
         self.library = library
 
+    @cached_property
+    def address(self) -> str:
+        """Where the site is published."""
+        return published.site_url()
+
+    def url(self, file: str, anchor: str = "") -> str:
+        """The address of a file of the docs folder, and of an anchor in it, where the site is published."""
+        return published.url(self.address, file, anchor)
+
     @property
     def is_the_project(self) -> bool:
         """Whether these are the project's own records."""
@@ -84,6 +95,34 @@ class Catalogue:
     def external(self) -> list[ExternalWork]:
         """All works outside the catalogue, oldest first."""
         return sorted(self.library.external, key=_by_date)
+
+    @cached_property
+    def years(self) -> Mapping[int, list[Paper]]:
+        """The papers of each year that has any, both from the oldest on."""
+        found = defaultdict(list)
+        for paper in self.papers:
+            found[paper.year].append(paper)
+        return dict(found)
+
+    @cached_property
+    def authors(self) -> Mapping[str, list[Paper]]:
+        """The papers of everybody who wrote one, oldest first. Who is spelled in two ways is there twice."""
+        found = defaultdict(list)
+        for paper in self.papers:
+            for author in paper.authors:
+                found[author].append(paper)
+        return dict(found)
+
+    @cached_property
+    def author_anchors(self) -> Mapping[str, str]:
+        """Where each author stands in ``authors/index.md``; a number tells apart names that differ in accents only."""
+        anchors: dict[str, str] = {}
+        taken: Counter[str] = Counter()
+        for author in sorted(self.authors):
+            anchor = f"author-{slug(author)}"
+            taken[anchor] += 1
+            anchors[author] = f"{anchor}--{taken[anchor]}" if taken[anchor] > 1 else anchor
+        return anchors
 
     def subtopics(self, parent: str | None) -> list[Topic]:
         """The topics directly below a topic, or those of the first level."""
@@ -147,12 +186,32 @@ class Catalogue:
     @property
     def verdicts(self) -> dict[str, int]:
         """How many claims of all papers have which status."""
-        return _counted(result.status for paper in self.with_claims for result in self.results[paper.id])
+        return self.tallied(self.papers)
+
+    @cached_property
+    def ledgers(self) -> Mapping[str, Ledger]:
+        """What was recorded of each paper."""
+        return {paper.id: Ledger.load(paper.id) for paper in self.papers}
 
     @cached_property
     def results(self) -> Mapping[str, list[Result]]:
         """What is known of each claim of each paper."""
-        return {paper.id: list(_results(paper)) for paper in self.papers}
+        return {paper.id: list(self._results(paper)) for paper in self.papers}
+
+    def _results(self, paper: Paper) -> Iterator[Result]:
+        for claim in paper.claims:
+            if entry := self.ledgers[paper.id].entry(claim.id):
+                yield Result(claim, entry.status, entry, self.is_stale(paper, entry))
+            else:
+                yield Result(claim, Status.NOT_CHECKABLE if claim.not_checkable else NOT_MEASURED)
+
+    def is_stale(self, paper: Paper, entry: Entry) -> bool:
+        """Whether the code or the claim has changed since an entry was measured, or the claim is gone."""
+        return (entry.claim, entry.environment) in self._stale[paper.id]
+
+    @cached_property
+    def _stale(self) -> Mapping[str, set[tuple[str, str]]]:
+        return {paper.id: self.ledgers[paper.id].stale(paper) for paper in self.papers}
 
     def runs(self, paper: Paper) -> list[str]:
         """When, where and with what the claims of a paper were measured, each once."""
@@ -162,29 +221,46 @@ class Catalogue:
 
     def errors(self, paper: Paper) -> tuple[MutationScore, bool] | None:
         """How many deliberate errors in a module its claims caught, and whether that speaks of older code."""
-        ledger = Ledger.load(paper.id)
-        return (ledger.mutation, ledger.mutation_is_stale(paper)) if ledger.mutation is not None else None
+        return self._errors.get(paper.id)
+
+    @cached_property
+    def _errors(self) -> Mapping[str, tuple[MutationScore, bool]]:
+        return {
+            paper.id: (ledger.mutation, ledger.mutation_is_stale(paper))
+            for paper in self.papers
+            if (ledger := self.ledgers[paper.id]).mutation is not None
+        }
+
+    def networks(self, paper: Paper) -> list[Network]:
+        """What the networks of a paper's module cost, as it was counted; none where nothing was."""
+        counted = self.ledgers[paper.id].networks
+        return counted.counted if counted else []
+
+    def networks_are_stale(self, paper: Paper) -> bool:
+        """Whether what was counted speaks of older code, or of other inputs than the claims name now."""
+        return self.ledgers[paper.id].networks_are_stale(paper)
 
     def why(self, paper: Paper, change: str) -> str:
         """Why the claims of a paper need not notice a change of its module; empty where nobody has said."""
         return next((known.why for known in paper.survivors if known.change == change), "")
 
-    def tally(self, paper: Paper) -> dict[str, int]:
-        """How many claims of a paper have which status."""
-        return _counted(result.status for result in self.results[paper.id])
+    def tally(self, paper: Paper, tier: Tier | None = None) -> dict[str, int]:
+        """How many claims of a paper, or of one tier of it, have which status."""
+        return self.tallied([paper], tier)
 
+    def tallied(self, papers: Iterable[Paper], tier: Tier | None = None) -> dict[str, int]:
+        """How many claims of some papers, or of one tier of them, have which status, best first."""
+        results = (result for paper in papers for result in self.results[paper.id])
+        counts = Counter(result.status for result in results if tier in {None, result.claim.tier})
+        return {status: counts[status] for status in ORDER if counts[status]}
 
-def _results(paper: Paper) -> Iterator[Result]:
-    ledger = Ledger.load(paper.id)
-    for claim in paper.claims:
-        if entry := ledger.entry(claim.id):
-            yield Result(claim, entry.status, entry, ledger.is_stale(entry, paper))
-        else:
-            yield Result(claim, Status.NOT_CHECKABLE if claim.not_checkable else NOT_MEASURED)
+    def stale(self, paper: Paper, tier: Tier | None = None) -> int:
+        """How many of them were measured before the code or the claim last changed."""
+        return sum(result.stale for result in self.results[paper.id] if tier in {None, result.claim.tier})
 
-
-def _bywritten_date(work: Paper | ExternalWork) -> tuple[str, str]:
-    return work.published, work.id
+    def judged(self, paper: Paper) -> int:
+        """How many claims of a paper have a verdict, be it that nobody can check them."""
+        return sum(result.status not in {NOT_MEASURED, Status.NOT_RUN} for result in self.results[paper.id])
 
 
 def _by_date(work: Paper | ExternalWork) -> tuple[str, str]:
@@ -193,12 +269,6 @@ def _by_date(work: Paper | ExternalWork) -> tuple[str, str]:
 
 ORDER: list[str] = [*Status, NOT_MEASURED]
 """Every status that a claim may have, best first."""
-
-
-def _counted(statuses: Iterable[str]) -> dict[str, int]:
-    """How often each status occurs, best first."""
-    counts = Counter(statuses)
-    return {status: counts[status] for status in ORDER if counts[status]}
 
 
 def module(paper: str) -> Module | None:

@@ -7,15 +7,14 @@ have their static pictures and no scripts that would need a library.
 
 from __future__ import annotations
 
-import hashlib
 import os
 import shutil
-import subprocess
 import tempfile
 from functools import cache
 from pathlib import Path
 
 from catalog import paths
+from catalog.website import npm
 
 __all__ = ["FILES", "libraries", "missing"]
 
@@ -25,10 +24,9 @@ FILES: dict[str, str] = {
 }
 """What pages load, by its name in ``assets/libraries``, and where npm puts it."""
 
-_NAMES = ("package.json", "package-lock.json", ".npmrc")
+_INSTEAD = "pages that would draw with a script show still pictures"
 
 
-@cache
 def libraries() -> dict[str, bytes]:
     """The files by their names, all or none of them; :func:`missing` says why none."""
     found, _ = _installed()
@@ -43,32 +41,22 @@ def missing() -> str:
 
 @cache
 def _installed() -> tuple[dict[str, bytes], str]:
-    wanted = {name: (paths.SITE / "libraries" / name).read_bytes() for name in _NAMES}
-    digest = hashlib.sha256(b"".join(wanted.values())).hexdigest()[:16]
+    declared = paths.SITE / "libraries"
     cached = paths.cache_folder()
-    kept = cached / "site-libraries" / digest if cached else None
+    kept = cached / "site-libraries" / npm.digest(declared) if cached else None
     if kept is not None and all((kept / path).is_file() for path in FILES.values()):
         return _read(kept), ""
-    npm = shutil.which("npm")
-    if npm is None:
-        return {}, "Node.js is not installed: pages that draw with a script show still pictures instead"
     with tempfile.TemporaryDirectory(prefix="repro-npm-") as folder:
-        for name, content in wanted.items():
-            Path(folder, name).write_bytes(content)
-        try:
-            subprocess.run(  # noqa: S603 - by name, in a folder of its own, and no package may run scripts (.npmrc)
-                [npm, "ci"], cwd=folder, check=True, capture_output=True, text=True, timeout=120
-            )
-        except (OSError, subprocess.SubprocessError) as error:
-            said = (getattr(error, "stderr", None) or str(error)).strip().splitlines()
-            return (
-                {},
-                f"npm could not fetch the scripts' libraries ({said[-1] if said else error}): still pictures instead",
-            )
+        if why := npm.install(declared, Path(folder)):
+            return {}, f"{why}: {_INSTEAD}"
         modules = Path(folder, "node_modules")
+        try:
+            found = _read(modules)
+        except OSError as error:
+            return {}, f"npm could not fetch the scripts' libraries ({error}): {_INSTEAD}"
         if kept is not None:
             _keep(modules, kept)
-        return _read(modules), ""
+    return found, ""
 
 
 def _read(modules: Path) -> dict[str, bytes]:
@@ -84,6 +72,7 @@ def _keep(modules: Path, kept: Path) -> None:
                 target = Path(fresh, "files", path)
                 target.parent.mkdir(parents=True, exist_ok=True)
                 shutil.copyfile(modules / path, target)
+            shutil.rmtree(kept, ignore_errors=True)  # what is there lacks a file
             os.replace(Path(fresh, "files"), kept)
     except OSError:
         pass  # nothing is lost: the next build fetches again

@@ -27,10 +27,14 @@ class Page:
     """What else its template needs."""
     title: str = ""
     """What windows and search results call it; otherwise its heading."""
+    description: str = ""
+    """What search results say of it, unless its subject says that."""
     head: str = ""
     """Elements for the head of its HTML, escaped."""
     scripts: tuple[str, ...] = ()
     """The modules that it loads, such as ``assets/explorer.js``."""
+    hide: tuple[str, ...] = ()
+    """Parts of the theme that it does without: ``toc`` gives a wide table the room of the headings beside it."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,19 +9,27 @@ from __future__ import annotations
 import html
 import json
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 from catalog import paths, schema, text
 from catalog.conventions import MEASURES
-from catalog.records import Claim, Comparator, ExternalWork, Paper, Relation, Tier
-from catalog.website import lineage
-from catalog.website.content import Catalogue, Subject, module, place
+from catalog.records import ExternalWork, Paper, Relation
+from catalog.website import api, efficiency, feed, head, lineage
+from catalog.website.commands import commands
+from catalog.website.content import Catalogue, Subject, place
+from catalog.website.contributing import contributing
 from catalog.website.libraries import libraries
 from catalog.website.markdown import Markdown, address, code, date, fenced, literal, quotation
 from catalog.website.miniature import miniature
 from catalog.website.neighbourhood import neighbourhood
+from catalog.website.networks import alike, main_first, sides, stage_table
+from catalog.website.overviews import overviews
 from catalog.website.page import Area, File, Page, relative, served
+from catalog.website.papers import papers, values
+from catalog.website.programs import programs
+from catalog.website.questions import questions
+from catalog.website.verification import verification
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -31,24 +39,6 @@ if TYPE_CHECKING:
     from catalog.library import Library
 
 __all__ = ["AREAS", "files"]
-
-
-def _catalogue(site: Catalogue) -> Iterator[Page | File]:
-    """What there is, listed in several ways."""
-    yield Page("index.md", "home")
-    yield Page("verification/counting/index.md", "counting")
-    for template in ("papers", "topics", "families", "works"):
-        yield Page(f"{template}/index.md", template)
-    for topic in site.library.topics:
-        yield Page(place(topic)[0], "topic", topic, title=topic.name)
-    for family in site.library.families:
-        yield Page(place(family)[0], "family", family, title=f"{family.name} family")
-
-
-def _papers(site: Catalogue) -> Iterator[Page | File]:
-    """A page for every paper."""
-    for paper in site.library.papers:
-        yield Page(place(paper)[0], "paper", paper, title=paper.name)
 
 
 def _schemas(_site: Catalogue) -> Iterator[Page | File]:
@@ -79,7 +69,23 @@ def _libraries(_site: Catalogue) -> Iterator[Page | File]:
         yield File(f"assets/libraries/{name}", content)
 
 
-AREAS: tuple[Area, ...] = (_catalogue, _papers, lineage.area, _schemas, _written_by_hand, _style_sheet, _libraries)
+AREAS: tuple[Area, ...] = (
+    overviews,
+    papers,
+    lineage.area,
+    efficiency.area,
+    questions,
+    verification,
+    contributing,
+    commands,
+    programs,
+    _schemas,
+    _written_by_hand,
+    _style_sheet,
+    _libraries,
+    api.files,
+    feed.files,
+)
 """All that the site consists of."""
 
 
@@ -92,7 +98,7 @@ def files(library: Library) -> dict[str, bytes]:
         for part in area(site):
             match part:
                 case Page():
-                    found[part.file] = _written(part, environment)
+                    found[part.file] = _written(part, site, environment)
                 case File():
                     found[part.name] = part.content
     return found
@@ -123,20 +129,23 @@ def _environment(site: Catalogue) -> jinja2.Environment:
         "code": code,
         "fenced": fenced,
         "counted": text.counted,
-        "values": _values,
-        "module": module,
+        "values": values,
         "indented": lambda level: Markdown("    " * level),
         "measures": MEASURES,
         "relations": Relation,
-        "tiers": Tier,
         "libraries": libraries(),
+        "megabytes": text.megabytes,
+        "main_first": main_first,
+        "sides": sides,
+        "alike": alike,
+        "stage_table": stage_table,
         "neighbourhood": partial(neighbourhood, site),
         "miniature": partial(miniature, site),
     }
     return environment
 
 
-def _written(page: Page, environment: jinja2.Environment) -> bytes:
+def _written(page: Page, site: Catalogue, environment: jinja2.Environment) -> bytes:
     """A page as Markdown, with what its head needs in front."""
     shown = environment.get_template(f"{page.template}.md.j2").render(
         subject=page.subject,
@@ -145,13 +154,19 @@ def _written(page: Page, environment: jinja2.Environment) -> bytes:
         link=partial(_link_from, page.file),
         **page.values,
     )
-    return (_front_matter(page) + shown.strip() + "\n").encode()
+    return (_front_matter(page, site) + shown.strip() + "\n").encode()
 
 
-def _front_matter(page: Page) -> str:
+def _front_matter(page: Page, site: Catalogue) -> str:
     """The settings of a page. Themes insert them into its HTML unescaped."""
     scripts = "".join(f'<script type="module" src="{relative(page.file, name)}"></script>' for name in page.scripts)
-    settings = {"title": html.escape(page.title), "head": page.head + scripts}
+    settings = {
+        "title": html.escape(page.title),
+        "description": html.escape(head.description(site, page)),
+        "kind": "article" if isinstance(page.subject, Paper) else "",  # https://ogp.me/#types
+        "hide": page.hide,
+        "head": head.elements(site, page) + page.head + scripts,
+    }
     lines = [f"{name}: {json.dumps(value, ensure_ascii=False)}\n" for name, value in settings.items() if value]
     return f"---\n{''.join(lines)}---\n\n" if lines else ""
 
@@ -178,15 +193,3 @@ def _byline(work: Paper | ExternalWork) -> str:
     """Who wrote it, in short."""
     first, *others = work.authors
     return f"{first} et al." if len(others) > 1 else " and ".join(work.authors)
-
-
-def _values(claim: Claim, measured: Any) -> list[tuple[str, str, str, str]]:
-    """The values of a claim: name (empty for the only one), as printed, as expected, as measured."""
-    expect = {"": claim.expect} if isinstance(claim.expect, Comparator) else claim.expect or {}
-    printed, expected, found = (
-        dict(text.measurement(claim.printed)) if claim.printed else {},
-        {name: text.expectation(comparator.model_dump()) for name, comparator in expect.items()},
-        dict(text.measurement(measured)) if measured is not None else {},
-    )
-    names = dict.fromkeys([*expected, *printed, *found])
-    return [(name, printed.get(name, ""), expected.get(name, ""), found.get(name, "")) for name in names]

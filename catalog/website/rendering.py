@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-__all__ = ["need_mkdocs", "render"]
+__all__ = ["need_mkdocs", "render", "render_changed"]
 
 
 def need_mkdocs() -> None:
@@ -24,16 +24,39 @@ def need_mkdocs() -> None:
 
 
 def render(docs: Path, site: Path) -> None:
-    """Render a folder of Markdown by MkDocs, which must have nothing to complain about."""
+    """Render a folder of Markdown by MkDocs, which must have nothing to complain about.
+
+    Raises:
+        CatalogError: it has, or a page cannot be rendered.
+    """
+    _mkdocs(docs, site, strict=True)
+
+
+def render_changed(docs: Path, site: Path) -> None:
+    """Render again the pages that have changed since, and copy the files.
+
+    The search finds what it found before, and links are not checked.
+
+    Raises:
+        CatalogError: a page cannot be rendered.
+    """
+    search = site / "search" / "search_index.json"
+    found = search.read_bytes()
+    try:
+        _mkdocs(docs, site, strict=False)
+    finally:
+        search.write_bytes(found)  # MkDocs knows only what it has rendered
+
+
+def _mkdocs(docs: Path, site: Path, *, strict: bool) -> None:
     with _quiet_mkdocs() as complaints:
         from mkdocs.commands.build import build as mkdocs_build
         from mkdocs.config import load_config
         from mkdocs.exceptions import MkDocsException
 
+        folders = {"docs_dir": str(docs.resolve()), "site_dir": str(site.resolve())}
         try:
-            mkdocs_build(
-                load_config(str(paths.MKDOCS), docs_dir=str(docs.resolve()), site_dir=str(site.resolve()), strict=True)
-            )
+            mkdocs_build(load_config(str(paths.MKDOCS), strict=strict, **folders), dirty=not strict)
         except MkDocsException as error:
             details = "\n".join(complaints) or str(error)
             raise CatalogError(f"MkDocs cannot render {docs}:\n{details}") from None

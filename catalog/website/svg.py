@@ -28,7 +28,10 @@ def element(name: str, /, *content: str, **attributes: str | float | None) -> Ma
         if value is not None
     )
     inside = "".join(part if isinstance(part, Markdown) else html.escape(part) for part in content)
-    return Markdown(f"<{name}{written}>{inside}</{name}>" if inside else f"<{name}{written}/>")
+    return Markdown(f"<{name}{written}>{inside}</{name}>" if inside or name in _CELLS else f"<{name}{written}/>")
+
+
+_CELLS = {"td", "th"}  # of HTML, which knows no short form of an empty one
 
 
 def _value(value: str | float) -> str:

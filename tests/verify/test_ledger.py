@@ -15,7 +15,7 @@ from catalog import paths
 from catalog.errors import CatalogError
 from catalog.records import Claim, Paper, Status
 from catalog.verify import ledger as module
-from catalog.verify.ledger import Entry, Ledger, LedgerError, fingerprints
+from catalog.verify.ledger import Entry, Ledger, LedgerError, Network, fingerprints
 from catalog.verify.mutants import Mutant
 from catalog.verify.mutation import Fate, MutationReport, Outcome
 from catalog.verify.runner import ClaimReport, PaperReport
@@ -359,6 +359,48 @@ def test_a_mutation_score_is_stale_when_the_module_or_a_claim_changes(sources: P
     assert ledger.mutation_is_stale(paper(claim(), claim("two")))
     (sources / "my_net.py").write_text("SIZE = 5\n")
     assert ledger.mutation_is_stale(paper(claim()))
+
+
+def network(macs: int | None = 10) -> Network:
+    stage = {"name": "stem", "kind": "Conv2d", "parameters": 5, "macs": 10, "outputs": [[1, 2, 2], [2, 1, 1]]}
+    fields = {"variant": "small", "parameters": 5, "bytes": 20}
+    ran = {"input": [3, 8, 8], "macs": macs, "stages": [stage]} if macs else {"why_not": "nobody knows"}
+    return Network.model_validate(fields | ran)
+
+
+def test_networks(sources: Path) -> None:
+    ledger = Ledger.load("my-net")
+    ledger.record(report(claim()))
+    ledger.record_mutation(mutation("caught"), paper(claim()))
+    assert ledger.record_networks([network(), network(None)], paper(claim()))
+    networks = Ledger.load("my-net").networks
+    assert networks is not None
+    assert networks.counted == [network(), network(None)]
+    before = results(sources).read_bytes()
+    assert not Ledger.load("my-net").record_networks([network(), network(None)], paper(claim()))
+    assert results(sources).read_bytes() == before
+    # None of the three forgets the others.
+    assert Ledger.load("my-net").mutation is not None
+    assert Ledger.load("my-net").record(report(claim(), measured=1.0))
+    assert Ledger.load("my-net").networks == networks
+    assert Ledger.load("my-net").record_networks([network()], paper(claim()))
+    assert [entry.measured for entry in Ledger.load("my-net").entries] == [1.0]
+
+
+def test_networks_are_stale_when_the_module_or_the_size_of_an_input_changes(sources: Path) -> None:
+    ledger = Ledger.load("my-net")
+    assert not ledger.networks_are_stale(paper(MEASURED))
+    ledger.record_networks([network()], paper(MEASURED))
+    assert not ledger.networks_are_stale(paper(MEASURED))
+    # What a claim expects, and what a check does, decide nothing here.
+    assert not ledger.networks_are_stale(paper(MEASURED.model_copy(update={"statement": "other"})))
+    (sources / "checks" / "my_net.py").write_text("def svd():\n    return 1\n")
+    assert not ledger.networks_are_stale(paper(MEASURED))
+    assert MEASURED.subject is not None
+    other = MEASURED.subject.model_copy(update={"input": [3, 9, 9]})
+    assert ledger.networks_are_stale(paper(MEASURED.model_copy(update={"subject": other})))
+    (sources / "resnet.py").write_text("WIDTH = 65\n")
+    assert ledger.networks_are_stale(paper(MEASURED))
 
 
 def test_results_that_came_with_the_project(sources: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
