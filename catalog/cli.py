@@ -1051,7 +1051,7 @@ def mutate(
 def count(
     names: Annotated[
         list[str] | None,
-        typer.Argument(metavar="ID", help="Papers, or whole families.", autocompletion=completion.names),
+        typer.Argument(metavar="ID...", help="Papers, or whole families.", autocompletion=completion.names),
     ] = None,
     everything: Annotated[bool, typer.Option("--all", help="Every paper whose module holds a network.")] = False,
     variant: Annotated[

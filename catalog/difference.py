@@ -184,7 +184,7 @@ def changes(paper: Paper, ancestors: Sequence[Paper]) -> dict[str, Changes]:
     """
     source = _source_of(paper)
     others = {other.id: _source_of(other) for other in ancestors}
-    taken = {other: names for other, theirs in others.items() if (names := tuple(_taken(source, other, theirs)))}
+    taken = {other: names for other, theirs in others.items() if (names := _taken(source, other, theirs))}
     pairs = [(other, one) for other in taken for one in _definitions(others[other])]
     found: dict[str, list[Counterpart]] = {other: [] for other in taken}
     for new in _definitions(source):
@@ -203,7 +203,8 @@ def _source_of(paper: Paper) -> str:
     return file.read_text(encoding="utf-8") if file else ""
 
 
-def _taken(source: str, other: str, theirs: str) -> Iterator[Taken]:
+@cache
+def _taken(source: str, other: str, theirs: str) -> tuple[Taken, ...]:
     """What a module imports from that of another paper, in alphabetical order."""
     tree, module = _parsed(source), other.replace("-", "_")
     called = {
@@ -213,9 +214,14 @@ def _taken(source: str, other: str, theirs: str) -> Iterator[Taken]:
         for alias in node.names
     }
     places = {name: node.lineno for node in _parsed(theirs).body for name in _bound(node)}
-    for name in sorted(set(_imported(tree, module))):
-        users = (node for node in tree.body if called.get(name, name) in _mentioned(node))
-        yield Taken(name, places.get(name), tuple((own, node.lineno) for node in users for own in _bound(node)))
+    mentioned = [(node, set(_mentioned(node))) for node in tree.body]
+
+    def users(name: str) -> Iterator[tuple[str, int]]:
+        for node, names in mentioned:
+            if called.get(name, name) in names:
+                yield from ((own, node.lineno) for own in _bound(node))
+
+    return tuple(Taken(name, places.get(name), tuple(users(name))) for name in sorted(set(_imported(tree, module))))
 
 
 def _bound(statement: ast.stmt) -> Iterator[str]:

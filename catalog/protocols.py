@@ -13,8 +13,8 @@ class Protocol(NamedTuple):
 
     networks: int
     """Whose outputs are averaged."""
-    crops: int | None
-    """Of each image, whose outputs are averaged; none where the protocol does not say how many."""
+    many_crops: bool | None
+    """Whether the outputs for several crops of each image are averaged; none where the protocol does not say."""
     side: int | None
     """Of a crop, in pixels."""
 
@@ -22,7 +22,7 @@ class Protocol(NamedTuple):
 _WORDS = {"single": 1, "one": 1, "centre": 1, "central": 1, "two": 2, "four": 4, "six": 6, "seven": 7, "ten": 10}
 _NUMBER = rf"(\d+|{'|'.join(_WORDS)})"
 _NETWORKS = re.compile(rf"\b{_NUMBER} (?:models?|networks?)\b")
-_CROPS = re.compile(rf"\b{_NUMBER} (?:crops?|views?)\b(?:(?: of)? (\d+)\b)?")
+_CROPS = re.compile(rf"\b(?:{_NUMBER}|multiple) (?:crops?|views?)\b(?:(?: of)? (\d+)\b)?")
 _CENTRE = re.compile(r"\bcentral (\d+) pixels\b")
 
 
@@ -32,7 +32,7 @@ def read(protocol: str | None) -> Protocol:
     networks, crops, centre = (pattern.search(text) for pattern in (_NETWORKS, _CROPS, _CENTRE))
     return Protocol(
         _number(networks[1]) if networks else 1,
-        1 if centre else _number(crops[1]) if crops else None,
+        False if centre else crops[1] is None or _number(crops[1]) > 1 if crops else None,
         int(centre[1]) if centre else int(crops[2]) if crops and crops[2] else None,
     )
 

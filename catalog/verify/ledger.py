@@ -370,8 +370,9 @@ def recorded(paper: Paper) -> dict[str, str]:
     """The newest recorded verdict on each claim of a paper, marked where it speaks of older code: "verified, stale"."""
     ledger = Ledger.load(paper.id)
     entries = {claim.id: ledger.entry(claim.id) for claim in paper.claims}
+    stale = ledger.stale(paper)
     return {
-        claim: f"{entry.status}, stale" if ledger.is_stale(entry, paper) else str(entry.status)
+        claim: f"{entry.status}, stale" if (claim, entry.environment) in stale else str(entry.status)
         for claim, entry in entries.items()
         if entry is not None
     }
@@ -435,10 +436,16 @@ def _processor() -> str:
 def _read(path: Path, paper: str) -> _File:
     name = f"results/{path.name}"
     try:
-        document = parse(path.read_bytes())
-        file = _File.model_validate(document.data)
+        return _understood(name, path.read_bytes(), paper)
     except OSError as error:
-        problems = [Problem(name, None, "", f"cannot be read: {error.strerror or error}")]
+        raise _no_ledger([Problem(name, None, "", f"cannot be read: {error.strerror or error}")]) from None
+
+
+@cache
+def _understood(name: str, content: bytes, paper: str) -> _File:
+    try:
+        document = parse(content)
+        file = _File.model_validate(document.data)
     except SourceError as error:
         problems = [Problem(name, error.line, human(error.place), error.message)]
     except ValidationError as error:
@@ -454,8 +461,12 @@ def _read(path: Path, paper: str) -> _File:
         problems = [
             Problem(name, document.line(("paper",)), "paper", f"'{file.paper}' has its results in another file")
         ]
+    raise _no_ledger(problems)
+
+
+def _no_ledger(problems: list[Problem]) -> LedgerError:
     advice = "results are written by repro verify --record; delete the file and measure again"
-    raise LedgerError("\n".join([*map(str, problems), advice]))
+    return LedgerError("\n".join([*map(str, problems), advice]))
 
 
 @contextlib.contextmanager

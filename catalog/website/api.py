@@ -19,7 +19,7 @@ from catalog.formats.ris import ris
 from catalog.graph import citation_graph
 from catalog.records import Claim, Identifier, Paper, Record, Relation, TopicIdentifier
 from catalog.show import as_data, in_brief
-from catalog.verify.ledger import Entry, MutationScore
+from catalog.verify.ledger import Entry, MutationScore, Networks
 from catalog.website.content import module, place
 from catalog.website.page import File
 
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from catalog.records import Family, Topic
     from catalog.website.content import Catalogue
 
-__all__ = ["FORMAT", "Graph", "Index", "PaperDocument", "files"]
+__all__ = ["DOCUMENTS", "FORMAT", "SCHEMA", "files"]
 
 FORMAT: Final = 1
 """Counts the changes after which a program that read the files before may misread them. New fields do not count."""
@@ -89,6 +89,12 @@ class Mutations(MutationScore):
     stale: bool = Field(description="whether the code or a claim has changed since")
 
 
+class CountedNetworks(Networks):
+    """What the networks of the module cost: for each variant the usual size of input first."""
+
+    stale: bool = Field(description="whether the code, or what the claims say of the size of inputs, has changed since")
+
+
 class Citation(Record):
     """The paper in bibliographic formats."""
 
@@ -109,6 +115,7 @@ class PaperDocument(Paper):
     works: dict[Identifier, NamedWork] = Field(description="every work that this document names, by its id")
     module: Module | None = Field(None, description="the code that reproduces it")
     mutation: Mutations | None = Field(None, description="how many deliberate errors in that code the claims caught")
+    networks: CountedNetworks | None = Field(None, description="what the networks of that code cost, stage by stage")
     citation: Citation
 
 
@@ -212,6 +219,10 @@ class Graph(Record):
     edges: list[Edge]
 
 
+DOCUMENTS = (Index, PaperDocument, Graph)
+"""What the files hold."""
+
+
 # --- Files -----------------------------------------------------------------------------------------------------------
 
 
@@ -221,7 +232,7 @@ def files(site: Catalogue) -> Iterator[File]:
         yield _file(_data_of(paper.id), _paper(site, paper))
     yield _file("api/graph.json", _graph(site))
     yield _file("api/index.json", _index(site))
-    yield File(SCHEMA, schema.dump(schema.together((Index, PaperDocument, Graph), site.url(SCHEMA))).encode())
+    yield File(SCHEMA, schema.dump(schema.together(DOCUMENTS, site.url(SCHEMA))).encode())
 
 
 def _file(name: str, document: Record) -> File:
@@ -260,6 +271,8 @@ def _paper(site: Catalogue, paper: Paper) -> PaperDocument:
     if errors := site.errors(paper):
         score, stale = errors
         data["mutation"] = score.model_dump() | {"share": score.score, "stale": stale}
+    if (counted := site.ledgers[paper.id].networks) is not None:
+        data["networks"] = counted.model_dump() | {"stale": site.networks_are_stale(paper)}
     return PaperDocument.model_validate(data)
 
 

@@ -61,10 +61,11 @@ def complete(into: Path) -> None:
     """Build all of a site from its Markdown, beside the one that is being read, and then put it in its place.
 
     Raises:
-        CatalogError: rendering found a mistake; the site stays.
+        CatalogError: rendering found a mistake, as for :func:`build`; the site stays.
     """
     beside = into / "next"
     folder.own(beside)
     rendering.render(into / "docs", beside)
+    policy.check(beside)
     folder.write(into / "site", folder.read(beside))
     folder.remove(beside)

@@ -53,6 +53,7 @@ _ENVIRONMENT = {
     "REPRO_DATA": "where data sets lie, like verify --data; otherwise they are downloaded into the cache",
     "REPRO_CONTACT": "an e-mail address that is told to the servers of which repro new asks for metadata",
     "REPRO_SITE_URL": "the address at which the site is published; absolute addresses on its pages begin with it",
+    "REPRO_ISSUES_URL": "the form for a new issue, to which every claim of the site leads",
     "XDG_CACHE_HOME": "where what can be made again is kept: the index of the records, downloads; ~/.cache if omitted",
     "XDG_DATA_HOME": "where an installed copy keeps its own measurements; ~/.local/share if omitted",
     "NO_COLOR": "if it is set, nothing is printed in colour",

@@ -25,7 +25,8 @@ _LINK = re.compile(r"\[([^]\n]+)\]\(([^)\s]+)\)")
 def contributing(site: Catalogue) -> Iterator[Page | File]:
     """The page; its links to files of the project lead to the pages that show them, where there are any."""
     text = _LINK.sub(partial(_link, site), paths.CONTRIBUTING.read_text(encoding="utf-8"))
-    yield Page(_PAGE, "contributing", values={"text": Markdown(text)})
+    heading, _, rest = text.partition("\n")
+    yield Page(_PAGE, "contributing", values={"heading": heading.lstrip("# "), "text": Markdown(rest.strip())})
 
 
 def _link(site: Catalogue, match: re.Match[str]) -> str:

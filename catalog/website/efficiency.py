@@ -28,8 +28,9 @@ if TYPE_CHECKING:
 __all__ = ["Point", "area", "points"]
 
 _HERE = "efficiency/index.md"
+_NONE = "no family"
 _QUANTITIES = ("top-1", "top-1-error")
-_WIDTH, _HEIGHT = 760, 460
+_WIDTH, _HEIGHT = 960, 540
 _LEFT, _RIGHT, _TOP, _BOTTOM = 52, 16, 14, 46
 
 
@@ -46,8 +47,10 @@ class Point:
     """Top-1, as a share; 1 less the error where the paper prints that."""
     measured: float | None
     """The same as it was measured here with published weights; none where it was not."""
-    crops: int | None
-    """Of each image, whose outputs are averaged; none where the paper does not say."""
+    digits: int
+    """Of the printed figure, behind the point of a percentage."""
+    crops: str
+    """Whose outputs are averaged, of each image: ``one``, ``several``, or ``unknown`` where the paper does not say."""
 
     @property
     def address(self) -> str:
@@ -73,14 +76,16 @@ def _point(site: Catalogue, paper: Paper, result: Result) -> Point | None:
     if subject.data != "imagenet" or subject.options or protocol.networks > 1 or network is None:
         return None
     measured = result.entry.measured if result.entry else None
+    figure = Figure.read(printed)
     return Point(
         paper,
-        site.library.family(paper.family).name if paper.family else "no family",
+        site.library.family(paper.family).name if paper.family else _NONE,
         claim,
         network,
-        _accuracy(measure.quantity, float(Figure.read(printed).value)),
+        _accuracy(measure.quantity, float(figure.value)),
         _accuracy(measure.quantity, measured) if isinstance(measured, float) else None,
-        protocol.crops,
+        max(0, -(200 * figure.half_unit).adjusted()),
+        {True: "several", False: "one", None: "unknown"}[protocol.many_crops],
     )
 
 
@@ -98,7 +103,7 @@ def area(site: Catalogue) -> Iterator[Page | File]:
     """The page."""
     found = points(site)
     marks = _marks(found)
-    single = [point for point in found if point.crops == 1 and point.network.macs]
+    single = [point for point in found if point.crops == "one" and point.network.macs]
     values = {
         "points": found,
         "picture": _picture(single, marks) if single else None,
@@ -107,19 +112,21 @@ def area(site: Catalogue) -> Iterator[Page | File]:
         "table": _table(found, marks),
     }
     scripts = ("assets/scripts/sort.js", *(["assets/scripts/efficiency.js"] if libraries() else []))
-    yield Page(_HERE, "efficiency", values=values, scripts=scripts, hide=("toc", "navigation"))
+    yield Page(_HERE, "efficiency", values=values, scripts=scripts if found else (), hide=("toc", "navigation"))
 
 
 def _marks(found: Sequence[Point]) -> dict[str, int]:
     """The number of the mark of each family; those with the most points have one of their own."""
-    families = Counter(point.family for point in found).most_common()
-    return {family: number if number < len(glyphs.MARKS) else 0 for number, (family, _) in enumerate(families, 1)}
+    often = Counter(point.family for point in found)
+    families = sorted(often, key=lambda family: (family == _NONE, -often[family], family))
+    own = len(glyphs.MARKS) - 1
+    return {name: number if number <= own and name != _NONE else 0 for number, name in enumerate(families, 1)}
 
 
 def _mark(number: int) -> Markdown:
     """A mark in a line of text."""
     shape = element("path", d=glyphs.mark(number, -glyphs.RADIUS, 0))
-    return element("svg", shape, viewBox="-6 -6 12 12", aria_hidden="true", class_=f"mark topic-{number}")
+    return element("svg", shape, viewBox="-6 -6 12 12", aria_hidden="true", class_=f"topic-{number} mark")
 
 
 def _legend(marks: Mapping[str, int]) -> Iterator[Markdown]:
@@ -135,7 +142,7 @@ def _choices(marks: Mapping[str, int]) -> Iterator[Markdown]:
 
 # --- The table -------------------------------------------------------------------------------------------------------
 
-_COLUMNS = ("Network", "Family", "Top-1", "As printed", "How", "Input", "Parameters", "Multiply-accumulates")
+_COLUMNS = ("Network", "Family", "Top-1", "As printed", "Protocol", "Input", "Parameters", "Multiply-accumulates")
 
 
 def _table(found: Sequence[Point], marks: Mapping[str, int]) -> Markdown:
@@ -156,24 +163,25 @@ def _row(point: Point, mark: int) -> Markdown:
     network, subject, claim = point.network, point.claim.subject, point.claim
     assert subject is not None  # otherwise there is no point
     assert claim.measure is not None
-    measured = element("small", f"measured {_percent(point.measured)}") if point.measured is not None else Markdown("")
+    measured = (
+        element("small", f"measured {_percent(point.measured, 2)}") if point.measured is not None else Markdown("")
+    )
     name = element("a", network.variant, href=point.address)
     cells = [
         element("th", name, " ", element("small", f"{point.paper.name}, {point.paper.year}"), scope="row"),
         element("td", _mark(mark), f" {point.family}", data_value=point.family),
-        element("td", _percent(point.accuracy), measured, data_value=f"{point.accuracy:.5f}"),
+        element("td", _percent(point.accuracy, point.digits), measured, data_value=f"{point.accuracy:.5f}"),
         element("td", f"{claim.printed} {'error' if claim.measure.quantity == 'top-1-error' else 'accuracy'}"),
         element("td", subject.protocol or "not said"),
         element("td", sides(network.input) if network.input else "–", data_value=math.prod(network.input or [0])),
         element("td", brief(network.parameters), data_value=network.parameters),
         element("td", brief(network.macs) if network.macs is not None else "–", data_value=network.macs or 0),
     ]
-    crops = "unknown" if point.crops is None else "one" if point.crops == 1 else "several"
-    return element("tr", *cells, data_crops=crops, data_mark=mark)
+    return element("tr", *cells, data_crops=point.crops, data_mark=mark)
 
 
-def _percent(share: float) -> str:
-    return f"{100 * share:.2f}".rstrip("0").rstrip(".") + " %"
+def _percent(share: float, digits: int) -> str:
+    return f"{100 * share:.{digits}f} %"
 
 
 # --- The picture -----------------------------------------------------------------------------------------------------
@@ -182,7 +190,7 @@ def _percent(share: float) -> str:
 def _picture(found: Sequence[Point], marks: Mapping[str, int]) -> Markdown:
     """Points by multiply-accumulates, on a logarithmic axis, and accuracy; each leads to its claim."""
     costs = [point.network.macs or 0 for point in found]
-    low, high = math.log10(min(costs)) - 0.1, math.log10(max(costs)) + 0.1
+    low, high = math.log10(min(costs)) - 0.4, math.log10(max(costs)) + 0.1
     floor, ceiling = _multiple(min(point.accuracy for point in found), -1), _multiple(max(p.accuracy for p in found), 1)
 
     def x(cost: float) -> float:
@@ -240,9 +248,15 @@ def _axes(
         for cost in (10**power, 3 * 10**power):
             if costs[0] <= math.log10(cost) <= costs[1]:
                 yield element("path", d=f"M{x(cost):.1f} {_TOP}V{bottom}", class_="grid")
-                yield element("text", f"{brief(cost)}".replace(".00", ""), x=x(cost), y=bottom + 18, class_="middle")
+                yield element("text", _round(cost), x=x(cost), y=bottom + 18, class_="middle")
     yield element("text", "Multiply-accumulates for one crop", x=(_LEFT + right) / 2, y=_HEIGHT - 8, class_="middle")
-    yield element("text", "Top-1 accuracy as reported", x=_LEFT + 6, y=_TOP + 10)
+    yield element("text", "Top-1 accuracy as reported", x=_LEFT + 8, y=_TOP + 18, class_="left")
+
+
+def _round(cost: int) -> str:
+    """``30 M`` and not ``30.0 M``."""
+    number, _, unit = brief(cost).partition(" ")
+    return f"{float(number):g} {unit}"
 
 
 def _frontier(found: Sequence[Point]) -> list[Point]:
@@ -256,4 +270,5 @@ def _frontier(found: Sequence[Point]) -> list[Point]:
 
 def _said(point: Point) -> str:
     cost = f"{brief(point.network.macs or 0)} multiply-accumulates, {brief(point.network.parameters)} parameters"
-    return f"{point.network.variant} ({point.paper.name}, {point.paper.year}): {_percent(point.accuracy)}, {cost}"
+    whose = f"{point.network.variant} ({point.paper.name}, {point.paper.year})"
+    return f"{whose}: {_percent(point.accuracy, point.digits)}, {cost}"

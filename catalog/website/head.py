@@ -47,8 +47,9 @@ def elements(site: Catalogue, page: Page) -> str:
     data = json.dumps(described, ensure_ascii=False).replace("<", "\\u003c")
     metas = "".join(f'<meta name="{name}" content="{html.escape(content)}">' for name, content in _citation(paper))
     document = relative(page.file, f"api/papers/{paper.id}.json")
+    # The theme takes a link that is an alternate and nothing else for a translation, and looks for its site map.
     return (
-        f'{metas}<link rel="describedby" type="application/json" href="{document}">'
+        f'{metas}<link rel="alternate describedby" type="application/json" href="{document}">'
         f'<script type="application/ld+json">{data}</script>'
     )
 

@@ -8,7 +8,7 @@ for a column in a given order is isotonic regression. Nothing is random.
 
 from __future__ import annotations
 
-from bisect import bisect_right, insort
+from bisect import bisect_left, bisect_right, insort
 from collections import defaultdict
 from dataclasses import dataclass
 from itertools import pairwise
@@ -65,13 +65,13 @@ def columns_by_year(years: Mapping[str, int], edges: Iterable[Edge], most: int) 
         of_year[year].append(node)
     before: dict[str, list[str]] = defaultdict(list)
     for source, target, _ in edges:
-        if years[source] <= years[target]:
-            before[target].append(source)
+        first, last = (source, target) if years[source] <= years[target] else (target, source)
+        before[last].append(first)
     columns: list[list[str]] = [[]]
     place: dict[str, int] = {}
 
     def put(node: str, start: int) -> None:
-        """Put a node right of those of its year that lead to it, into a column that has room."""
+        """Put a node right of those that lead to it, into a column that has room."""
         if node in place:
             return
         for other in before[node]:
@@ -244,24 +244,16 @@ class _Graph:
         for layer in self.layers:
             for position, number in enumerate(layer):
                 place[number] = position
-        near = [
-            [sorted(place[other] for other in side) for side in (self.left[number], self.right[number])]
-            for number in range(len(self.column))
-        ]
         stirred = set(range(len(self.layers)))
         for _ in range(rounds):
             todo, stirred = sorted(stirred), set()
             for index in todo:
                 layer = self.layers[index]
-                for side, others in enumerate((self.left, self.right)):
-                    for number in layer:
-                        near[number][side] = sorted(place[other] for other in others[number])
+                left = {number: sorted([place[other] for other in self.left[number]]) for number in layer}
+                right = {number: sorted([place[other] for other in self.right[number]]) for number in layer}
                 for position in range(len(layer) - 1):
                     upper, lower = layer[position], layer[position + 1]
-                    gain = sum(
-                        _crossed(over, under) - _crossed(under, over)
-                        for over, under in zip(near[upper], near[lower], strict=True)
-                    )
+                    gain = _gain(left[upper], left[lower]) + _gain(right[upper], right[lower])
                     if gain > 0 or (gain == 0 and self.group[upper] > self.group[lower]):
                         layer[position], layer[position + 1] = lower, upper
                         place[upper], place[lower] = position + 1, position
@@ -300,9 +292,16 @@ class _Graph:
         return heights
 
 
-def _crossed(upper: Sequence[int], lower: Sequence[int]) -> int:
-    """How many edges of two neighbours in a layer cross, given where the edges end, in order."""
-    return sum(bisect_right(lower, end - 1) for end in upper) if lower else 0
+def _gain(upper: Sequence[int], lower: Sequence[int]) -> int:
+    """How many crossings fewer there are when two neighbours in a layer change places.
+
+    Args:
+        upper: where the edges of the upper one end in the next layer, in order.
+        lower: the same of the lower one.
+    """
+    if len(upper) == 1 == len(lower):  # lanes, which most are
+        return (upper[0] > lower[0]) - (upper[0] < lower[0])
+    return sum(bisect_left(lower, end) - len(lower) + bisect_right(lower, end) for end in upper)
 
 
 def _isotonic(wanted: Sequence[float], weights: Sequence[float]) -> list[float]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import cache
+
 from catalog.website import svg
 from catalog.website.markdown import Markdown
 
@@ -18,12 +20,7 @@ def numbered(source: str, file: str, anchor: str = "code") -> Markdown:
         file: its name, shown above.
         anchor: what the addresses begin with.
     """
-    from pygments import highlight
-    from pygments.formatters import HtmlFormatter
-    from pygments.lexers import PythonLexer
-
-    # The formatter closes whatever spans lines, so that each line stands by itself.
-    lines = highlight(source.strip("\n"), PythonLexer(), HtmlFormatter(nowrap=True)).rstrip("\n").split("\n")
+    lines = _highlighted(source)
     numbers = [
         svg.element("a", str(line), href=f"#{anchor}-{line}", tabindex="-1") for line in range(1, len(lines) + 1)
     ]
@@ -37,3 +34,14 @@ def numbered(source: str, file: str, anchor: str = "code") -> Markdown:
         svg.element("pre", svg.element("code", *shown)),
         class_="language-python highlight numbered",
     )
+
+
+@cache
+def _highlighted(source: str) -> list[str]:
+    """The lines of a program text as HTML, each by itself: the formatter closes whatever spans several."""
+    from pygments import highlight
+    from pygments.formatters import HtmlFormatter
+    from pygments.lexers import PythonLexer
+
+    lines: str = highlight(source.strip("\n"), PythonLexer(), HtmlFormatter(nowrap=True))
+    return lines.rstrip("\n").split("\n")

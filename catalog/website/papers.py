@@ -102,13 +102,14 @@ def _report(site: Catalogue, form: str, paper: Paper, claim: Claim) -> Markdown:
     """Where to report an error: a form with the claim filled in, or, where there is none, what the page says of it."""
     if not form:
         return Markdown("#found-an-error")
-    fields = {
-        "title": f"{paper.name}: {claim.id}",
-        "body": f"{site.url(place(paper)[0], f'claim-{claim.id}')}\n\n> {claim.statement}\n\n"
-        "What is wrong with it:\n\n\n"
-        f"What `repro verify {paper.id} --claim {claim.id}` prints:\n",
-    }
-    return address(f"{form}{'&' if '?' in form else '?'}{urlencode(fields)}")
+    parts = (
+        site.url(place(paper)[0], f"claim-{claim.id}"),
+        f"> {claim.statement}",
+        "What is wrong with it:",
+        f"What `repro verify {paper.id} --claim {claim.id}` prints:",
+    )
+    filled = urlencode({"title": f"{paper.name}: {claim.id}", "body": "\n\n".join(parts)})
+    return address(f"{form}{'&' if '?' in form else '?'}{filled}")
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,7 @@ from catalog.show import family_of
 from catalog.show_answers import INFLUENCE
 from catalog.show_answers import MOST as MOST_SHOWN
 from catalog.website.examples import FITS, Examples
+from catalog.website.lineage import EXPLORER
 from catalog.website.markdown import Markdown, literal
 from catalog.website.page import File, Page
 
@@ -60,28 +61,28 @@ _NEXT = {
 }
 """The forms of question that come next."""
 
-_LINEAGE, _FAMILIES, _TOPICS = (
-    ("Lineage", "lineage/index.md"),
-    ("Families", "families/index.md"),
-    ("Topics", "topics/index.md"),
-)
-_PAPERS, _WORKS = ("Papers by year", "papers/index.md"), ("Other works", "works/index.md")
+_EXPLORER, _DESCENT = ("Lineage explorer", EXPLORER), ("Descent, as text", "lineage/descent/index.md")
+_FAMILIES, _TOPICS = ("Families", "families/index.md"), ("Topics", "topics/index.md")
+_PAPERS, _TIMELINE = ("Papers by year", "papers/index.md"), ("Timeline", "timeline/index.md")
+_WORKS, _AUTHORS = ("Other works", "works/index.md"), ("Authors", "authors/index.md")
+_STATUS = ("Status of all papers", "status/index.md")
+_DEVIATIONS = ("Where papers and their numbers part", "deviations/index.md")
 
 _BROWSE = {
-    "descendants": (_LINEAGE, _FAMILIES),
-    "ancestors": (_LINEAGE,),
-    "path": (_LINEAGE,),
-    "common": (_LINEAGE,),
-    "difference": (_LINEAGE,),
+    "descendants": (_EXPLORER, _DESCENT, _FAMILIES),
+    "ancestors": (_EXPLORER, _DESCENT),
+    "path": (_EXPLORER,),
+    "common": (_EXPLORER,),
+    "difference": (_DESCENT,),
     "remarks-by": (_WORKS,),
     "remarks": (_TOPICS,),
     "speakers": (_WORKS,),
-    "influence": (_LINEAGE,),
-    "papers-on": (_TOPICS,),
-    "papers-by": (_PAPERS,),
+    "influence": (_EXPLORER,),
+    "papers-on": (_TOPICS, _TIMELINE),
+    "papers-by": (_AUTHORS,),
     "papers-of": (_FAMILIES,),
-    "papers-in": (_PAPERS,),
-    "verdicts": (("What a verdict means", "verification/status/index.md"),),
+    "papers-in": (_TIMELINE, _PAPERS),
+    "verdicts": (_STATUS, _DEVIATIONS),
     "record": (_PAPERS, _FAMILIES),
 }
 """The pages on which the same can be looked through."""

@@ -5,17 +5,21 @@ from __future__ import annotations
 import socket
 import subprocess
 import sys
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from catalog import paths
 from catalog.errors import CatalogError
 from catalog.website import folder as folders
+from catalog.website import policy
 from catalog.website.building import build, complete, update
 from catalog.website.libraries import missing
 from catalog.website.rendering import need_mkdocs
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
     from pathlib import Path
+    from wsgiref.types import StartResponse, WSGIEnvironment
 
 __all__ = ["serve"]
 
@@ -52,6 +56,7 @@ def serve(folder: Path | None = None, into: Path | None = None, *, port: int = 8
     into = paths.output_folder() if into is None else into
     rebuild = _Rebuild(folder, into)
     server: Any = LiveReloadServer(rebuild, "127.0.0.1", port, str(into / "site"))
+    server.set_app(partial(_answer, server.serve_request))
     server.observer = EarlyObserver(timeout=0.2)
     ours = (paths.SITE, paths.MKDOCS, paths.REPRODUCTIONS)
     for path in (folder or paths.records_folder(), *ours, paths.own_reproductions(), *paths.results_folders()):
@@ -69,6 +74,22 @@ def serve(folder: Path | None = None, into: Path | None = None, *, port: int = 8
     finally:
         server.shutdown()
         rebuild.stop()
+
+
+def _answer(
+    serve: Callable[..., Iterable[bytes]], environ: WSGIEnvironment, start_response: StartResponse
+) -> Iterable[bytes]:
+    """An answer of the server, in which browsers run the script that it adds to each page to load it again."""
+    head: list[tuple[str, list[tuple[str, str]]]] = []
+    body = serve(environ, lambda status, headers: head.append((status, headers)))
+    ((status, headers),) = head
+    if ("Content-Type", "text/html") in headers:
+        page = b"".join(body)
+        page = policy.allow(page, page.rpartition(b"<script>")[2].partition(b"</script>")[0])
+        headers = [("Content-Type", "text/html"), ("Content-Length", str(len(page)))]
+        body = [page]
+    start_response(status, headers)
+    return body
 
 
 class _Rebuild:

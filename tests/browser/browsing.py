@@ -11,7 +11,7 @@ from playwright.sync_api import sync_playwright
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from playwright.sync_api import Browser, BrowserContext, Page
+    from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, Request
 
 FLAGS = (
     "--no-sandbox",
@@ -54,29 +54,29 @@ class Visit:
         self.address = address
         self.problems: list[str] = []
         """Errors, and requests that leave the site, in the order in which they came."""
-        self.transferred = 0
-        """Bytes of the bodies of all answers so far, as they were sent."""
         self.context: BrowserContext = browser.new_context(
             base_url=address,
             viewport={"width": width, "height": _HEIGHTS.get(width, 900)},
             has_touch=width < DESKTOP,
             **options,
         )
-        self.context.set_default_timeout(5_000)
-        self.context.on("console", lambda message: message.type == "error" and self._note(message.text, message.page))
-        self.context.on("weberror", lambda error: self._note(str(error.error), error.page))
-        self.context.on(
-            "request",
-            lambda request: request.url.startswith((address, "data:", "blob:")) or self._note(f"asks {request.url}"),
-        )
+        self.context.set_default_timeout(15_000)  # as long as a busy machine takes
+        self.context.on("console", self._heard)
+        self.context.on("weberror", lambda error: self._note(error.page, str(error.error)))
+        self.context.on("request", self._asked)
         self.page: Page = self.context.new_page()
 
-    def _note(self, problem: str, page: Page | None = None) -> None:
+    def _heard(self, message: ConsoleMessage) -> None:
+        if message.type == "error":
+            self._note(message.page, f"{message.text} ({message.location['url'].removeprefix(self.address)})")
+
+    def _asked(self, request: Request) -> None:
+        if not request.url.startswith((self.address, "data:", "blob:")):
+            self._note(None, f"asks {request.url}")
+
+    def _note(self, page: Page | None, problem: str) -> None:
         where = page.url.removeprefix(self.address) if page else ""
         self.problems.append(f"{where}: {problem}")
-
-    def _count(self, request: Any) -> None:
-        self.transferred += request.sizes()["responseBodySize"]
 
     def open(self, path: str = "") -> Page:
         """Go to a page of the site and wait until it is there with all that it loads."""

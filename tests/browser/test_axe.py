@@ -1,4 +1,4 @@
-"""axe-core finds nothing: on one page of each kind and on some papers; with --all-pages on every page."""
+"""axe-core finds nothing: on one page of each kind and on some papers; with --all-pages on every page, in every look."""
 
 from __future__ import annotations
 
@@ -38,20 +38,21 @@ def chosen(whole: Path, all_pages: bool) -> list[str]:
         (page for page in pages if page.startswith("papers/") and page != "papers/"),
         key=lambda page: -(whole / page / "index.html").stat().st_size,
     )
-    first = {page.rpartition("/")[0].rpartition("/")[0]: page for page in reversed(pages)}
-    return sorted({*first.values(), *(page for page in pages if page.count("/") <= 1), *longest[:_PAPERS]})
+    kinds = {page.split("/")[0]: page for page in reversed(pages) if page.count("/") > 1}
+    return sorted({*kinds.values(), *(page for page in pages if page.count("/") <= 1), *longest[:_PAPERS]})
 
 
-@pytest.mark.parametrize("width", [DESKTOP, PHONE])
-@pytest.mark.parametrize("scheme", ["light", "dark"])
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    if "look" in metafunc.fixturenames:
+        every = metafunc.config.getoption("all_pages")
+        looks = [("light", DESKTOP), ("dark", PHONE), *([("dark", DESKTOP), ("light", PHONE)] if every else [])]
+        metafunc.parametrize("look", looks, ids=lambda look: f"{look[0]}-{look[1]}")
+
+
 def test_axe_finds_nothing(
-    whole: Path,
-    visit: Callable[..., Visit],
-    node_modules: Path,
-    pytestconfig: pytest.Config,
-    scheme: str,
-    width: int,
+    whole: Path, visit: Callable[..., Visit], node_modules: Path, pytestconfig: pytest.Config, look: tuple[str, int]
 ) -> None:
+    scheme, width = look
     window = visit(width=width, color_scheme=scheme)
     axe = (node_modules / "axe-core" / "axe.min.js").read_text(encoding="utf-8")
     found = {}

@@ -38,6 +38,7 @@ class Staged(nn.Module):
             nn.Conv2d(8, 8, 3, padding=1, bias=False),
         )
         self.lists = nn.ModuleList([nn.Conv2d(8, 8, 1, bias=False)])
+        self.alias = self.lists[0]
         self.scale = nn.Parameter(torch.ones(8, 8))
         self.frozen = nn.Parameter(torch.ones(7), requires_grad=False)
 
@@ -223,22 +224,22 @@ def test_a_network_that_does_not_run_on_one_input() -> None:
 @pytest.mark.parametrize(
     ("protocol", "read"),
     [
-        ("single crop of 224 from a shorter side of 256", (1, 1, 224)),
-        ("single crop 299; the images of the validation set that are not blacklisted", (1, 1, 299)),
-        ("single crop", (1, 1, None)),
-        ("shorter side 256, centre crop 224", (1, 1, 224)),
-        ("the central 256 pixels of images resized to 288 × 288, whatever their shape", (1, 1, 256)),
-        ("single view of 32; training and extra set", (1, 1, 32)),
-        ("10 crops of 224; the authors' network pools", (1, 10, 224)),
-        ("one model, ten crops", (1, 10, None)),
-        ("six networks, 144 crops", (6, 144, None)),
-        ("multiple crops", (1, None, None)),
+        ("single crop of 224 from a shorter side of 256", (1, False, 224)),
+        ("single crop 299; the images of the validation set that are not blacklisted", (1, False, 299)),
+        ("single crop", (1, False, None)),
+        ("shorter side 256, centre crop 224", (1, False, 224)),
+        ("the central 256 pixels of images resized to 288 × 288, whatever their shape", (1, False, 256)),
+        ("single view of 32; training and extra set", (1, False, 32)),
+        ("10 crops of 224; the authors' network pools", (1, True, 224)),
+        ("one model, ten crops", (1, True, None)),
+        ("six networks, 144 crops", (6, True, None)),
+        ("multiple crops", (1, True, None)),
         ("one model", (1, None, None)),
         ("256 × 192, boxes of a person detector, flip test", (1, None, None)),
         (None, (1, None, None)),
     ],
 )
-def test_protocols(protocol: str | None, read: tuple[int, int | None, int | None]) -> None:
+def test_protocols(protocol: str | None, read: tuple[int, bool | None, int | None]) -> None:
     assert protocols.read(protocol) == read
 
 

@@ -21,9 +21,10 @@ from catalog.questions import ask
 from catalog.records import Basis, DeviationCause, Status, Tier
 from catalog.verify.ledger import Ledger
 from catalog.verify.runner import ClaimReport, PaperReport
-from catalog.website import build
+from catalog.website import api, build
 from catalog.website.commands import every_command
 from catalog.website.content import ORDER, place
+from catalog.website.fields import tables
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -263,7 +264,7 @@ def named_commands(text: str) -> Iterator[list[str]]:
     "file",
     [
         *("README.md", "CONTRIBUTING.md"),
-        *(f"site/templates/{name}.md.j2" for name in ("verification", "status", "programs", "questions", "commands")),
+        *(f"site/templates/{name}.md.j2" for name in ("verification", "verdicts", "programs", "questions", "commands")),
     ],
 )
 def test_commands_that_are_named_exist(file: str) -> None:
@@ -370,16 +371,55 @@ def test_ways_of_counting_that_only_others_use_are_explained(docs: Path) -> None
 # --- For programs ----------------------------------------------------------------------------------------------------
 
 
-def test_every_field_of_a_record_is_explained(docs: Path) -> None:
-    shown = page(docs, "api")
+def definitions() -> Iterator[tuple[str, dict[str, Any]]]:
+    """Every type of which a document of the site or a record consists."""
+    yield from schema.together((api.Index, api.PaperDocument, api.Graph), "https://example.org/")["$defs"].items()
     for kind in schema.Kind:
         made = schema.schema(kind)
-        assert f"](../schema/{kind}.json)" in shown
-        for name, definition in (made["$defs"] | {made["title"]: made}).items():
-            if "properties" not in definition:
-                continue
+        yield from (made["$defs"] | {made["title"]: made}).items()
+
+
+def test_every_field_of_a_document_is_explained(docs: Path) -> None:
+    shown = page(docs, "api")
+    told = 0
+    for name, definition in definitions():
+        if "properties" in definition:
+            told += 1
+            assert shown.count(f"\n### {name} {{") == 1
             table = re.split(r"^### ", shown[shown.index(f"\n### {name} {{") + 5 :], maxsplit=1, flags=re.MULTILINE)[0]
             for field in definition["properties"]:
                 optional = "" if field in definition.get("required", ()) else " *optional*"
                 assert f"| `{field}`{optional} |" in table, (name, field)
+    assert told > 30
+
+
+def test_files_and_formats_for_programs_are_named(docs: Path, library: Library) -> None:
+    shown = page(docs, "api")
     assert all(f"| `{name}` |" in shown for name in FORMATS)
+    assert all(f"](../schema/{kind}.json)" in shown for kind in schema.Kind)
+    named = re.findall(r"http://127\.0\.0\.1:8000/([\w./-]+)", shown)
+    assert len(named) >= 3
+    assert [name for name in named if not (docs / name).is_file()] == []
+
+
+@pytest.mark.parametrize(
+    ("described", "said"),
+    [
+        ({"type": "string"}, "string"),
+        ({"anyOf": [{"type": "integer"}, {"type": "null"}]}, "integer"),
+        ({"anyOf": [{"type": "integer"}, {"type": "string"}]}, "integer or string"),
+        ({"type": "array", "items": {"$ref": "#/$defs/Inner"}}, "list of [Inner](#inner)"),
+        ({"type": "array", "prefixItems": [{"type": "number"}, {"type": "number"}]}, "list of number and number"),
+        ({"type": "object", "additionalProperties": {"type": "number"}}, "object of number"),
+        ({"enum": ["a|b", "c"]}, "one of a&#124;b, c"),
+        ({"const": 1}, "1"),
+        ({"$ref": "#/$defs/Kind"}, "one of x"),
+        ({}, "anything"),
+    ],
+)
+def test_types_in_words(described: dict[str, Any], said: str) -> None:
+    inner = {"properties": {}, "description": "What is inside. And more."}
+    outer = {"properties": {"field": described}, "required": ["field"]}
+    table, *others = tables({"Outer": outer, "Inner": inner, "Kind": {"enum": ["x"]}}, "Outer")
+    assert (table.fields[0].type, table.fields[0].always) == (said, True)
+    assert [other.meaning for other in others] == (["What is inside"] if "Inner" in str(described) else [])

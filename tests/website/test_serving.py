@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import json
 import re
 import shutil
@@ -215,6 +217,14 @@ def test_browsers_load_again(served: Served) -> None:
     served.records.change("resnet.yaml", "summary: Shortcuts.", "summary: Shortcuts around blocks.")
     assert int(answers.get(timeout=PATIENCE)) > int(script[1])
     assert "Shortcuts around blocks." in served["papers/resnet/"]
+
+
+def test_the_policy_of_a_page_lets_it_notice_a_change(served: Served) -> None:
+    page = served["papers/resnet/"]
+    (script,) = re.findall(r"<script>(\s*var livereload.*?)</script>", page, re.DOTALL)
+    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+    assert f"script-src 'self' 'sha256-{digest}'" in page
+    assert served["api/index.json"].startswith("{")
 
 
 def test_ctrl_c_ends_it_while_it_builds(served: Served) -> None:

@@ -23,7 +23,7 @@ const points = [...table.tBodies[0].rows].map((row) => {
     parameters: Number(parameters.dataset.value),
     macs: Number(macs.dataset.value),
     said: [
-      `${accuracy.textContent}, ${protocol.textContent}`,
+      `${accuracy.textContent} as reported, ${protocol.textContent}`,
       `${macs.textContent} multiply-accumulates`,
       `${parameters.textContent} parameters`,
     ],
@@ -40,20 +40,18 @@ function chosen() {
 
 // --- The chart -------------------------------------------------------------------------------------------------------
 
-// The marks of the page as Chart.js calls them, and by how much they are turned.
-const SHAPES = [
-  ["line", 0],
-  ["circle", 0],
-  ["rect", 0],
-  ["triangle", 0],
-  ["rectRot", 0],
-  ["star", 0],
-  ["triangle", 180],
-  ["cross", 0],
-  ["crossRot", 0],
-];
-
 const colour = (name) => getComputedStyle(document.body).getPropertyValue(name).trim();
+
+// A mark of the page in one colour, as a picture that Chart.js can draw.
+function stamp(mark, hue) {
+  const shape = document.getElementById(`mark-${mark}`).cloneNode();
+  shape.setAttribute("fill", hue);
+  const picture = new Image(12, 12);
+  const svg = `<svg xmlns="http://www.w3.org/2000/svg" width="12" height="12" viewBox="-6 -6 12 12">${shape.outerHTML}</svg>`;
+  picture.src = `data:image/svg+xml,${encodeURIComponent(svg)}`;
+  picture.decode().then(() => chart.render());
+  return picture;
+}
 
 function brief(value) {
   const power = Math.min(Math.floor(Math.log10(value) / 3), 4);
@@ -63,28 +61,24 @@ function brief(value) {
 function datasets({ cost, found }) {
   return [...new Set(found.map((point) => point.family))].map((family) => {
     const members = found.filter((point) => point.family === family);
-    const hue = colour(`--topic-${members[0].mark}`);
-    const [pointStyle, rotation] = SHAPES[members[0].mark];
+    const { mark } = members[0];
     return {
       label: family,
       data: members.map((point) => ({ x: point[cost], y: 100 * point.accuracy, point })),
-      pointStyle,
-      rotation,
-      radius: 5,
-      hoverRadius: 8,
-      borderWidth: 2,
-      borderColor: hue,
-      backgroundColor: hue,
+      pointStyle: stamp(mark, colour(`--topic-${mark}`)),
+      radius: 6,
+      clip: false,
     };
   });
 }
 
 function axis(text, callback) {
   const quiet = colour("--md-default-fg-color--light");
+  const line = colour("--md-default-fg-color--lightest");
   return {
     title: { display: true, text, color: quiet },
-    ticks: { color: quiet, callback },
-    grid: { color: colour("--md-default-fg-color--lightest") },
+    ticks: { color: quiet, callback, maxRotation: 0 },
+    grid: { color: ({ tick }) => (tick?.label ? line : "transparent") },
     border: { display: false },
   };
 }
@@ -95,7 +89,7 @@ const tick = (value) => (/^[13](?!\.)/.test(value.toExponential()) ? brief(value
 function options({ cost }) {
   return {
     maintainAspectRatio: false,
-    animation: matchMedia("(prefers-reduced-motion: reduce)").matches ? false : { duration: 250 },
+    animation: false,
     scales: {
       x: { type: "logarithmic", ...axis(AXES[cost], tick) },
       y: axis("top-1 accuracy as reported", (value) => `${value} %`),
@@ -104,7 +98,8 @@ function options({ cost }) {
       legend: { display: false },
       tooltip: {
         displayColors: false,
-        callbacks: { title: ([item]) => item.raw.point.name, label: (item) => item.raw.point.said },
+        // Of points on top of each other all are shown, each with its name.
+        callbacks: { title: () => "", label: ({ raw }) => [raw.point.name, ...raw.point.said] },
       },
     },
     onClick: (_event, [hit], { data }) => {

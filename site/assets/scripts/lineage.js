@@ -15,9 +15,10 @@
 export function reach(graph, start, ancestors, all) {
   const near = ancestors ? "target" : "source";
   const far = ancestors ? "source" : "target";
-  const leaving = Map.groupBy(graph.edges, (edge) => edge[near]);
   const rank = (edge) => graph.relations[edge.relation].rank;
-  const edgesOf = (work) => leaving.get(work) ?? [];
+  const leaving = graph.nodes.map(() => []);
+  for (const edge of graph.edges) leaving[edge[near]].push(edge);
+  const edgesOf = (work) => leaving[work].sort((one, other) => rank(one) - rank(other));
 
   const distance = new Map([[start, 0]]);
   for (const work of distance.keys()) {
@@ -31,7 +32,7 @@ export function reach(graph, start, ancestors, all) {
   const works = new Map();
   const edges = new Set();
   for (const work of inner) {
-    for (const edge of edgesOf(work).toSorted((one, other) => rank(one) - rank(other))) {
+    for (const edge of edgesOf(work)) {
       edges.add(edge);
       const other = edge[far];
       const steps = distance.get(work) + 1;

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import functools
 import json
 import shutil
-import threading
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 from xml.etree import ElementTree
 
@@ -15,10 +13,13 @@ import pytest
 from catalog import Library, paths
 from catalog.errors import CatalogError
 from catalog.website import build, policy
+from tests.browser.browsing import DESKTOP, PHONE, Visit
+from tests.browser.serving import serving
+from tests.browser.test_every_page import addresses, too_wide
 from tests.conftest import Records
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
     from pathlib import Path
 
     from playwright.sync_api import Browser, Page
@@ -157,189 +158,136 @@ def test_data_say_exactly_what_the_records_say(hostile: Path) -> None:
 
 # --- In a browser ----------------------------------------------------------------------------------------------------
 
-FLAGS = ("--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update")
+
+@contextmanager
+def visiting(browser: Browser, site: Path, width: int = DESKTOP, **options: Any) -> Iterator[Visit]:
+    """A window on a site that is served."""
+    with serving(site) as address:
+        window = Visit(browser, address, width, **options)
+        yield window
+        window.context.close()
 
 
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    playwright = pytest.importorskip("playwright.sync_api")
-    chromium = shutil.which("chromium")
-    if chromium is None:
-        pytest.skip("browser tests left out: no chromium; apt-get install chromium")
-    with playwright.sync_playwright() as started:
-        launched = started.chromium.launch(executable_path=chromium, args=[*FLAGS, "--disable-sync", "--no-first-run"])
-        yield launched
-        launched.close()
-
-
-class _Quiet(SimpleHTTPRequestHandler):
-    def log_message(self, *args: Any) -> None:
-        pass
-
-
-@pytest.fixture
-def served() -> Iterator[Callable[[Path], str]]:
-    """Serves folders; gives their addresses."""
-    servers = []
-
-    def serve(folder: Path) -> str:
-        servers.append(ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(_Quiet, directory=str(folder))))
-        threading.Thread(target=servers[-1].serve_forever, daemon=True).start()
-        return f"http://127.0.0.1:{servers[-1].server_port}/"
-
-    yield serve
-    for server in servers:
-        server.shutdown()
-        server.server_close()
-
-
-@pytest.fixture
-def opened(browser: Browser) -> Iterator[Callable[..., tuple[Page, list[str]]]]:
-    """Opens windows; each comes with what its console says and what it asks."""
-    contexts = []
-
-    def window(**options: Any) -> tuple[Page, list[str]]:
-        contexts.append(browser.new_context(**options))
-        page, problems = contexts[-1].new_page(), []
-        page.set_default_timeout(10_000)
-        page.on("console", lambda said: said.type in ("error", "warning") and problems.append(said.text))
-        page.on("pageerror", lambda error: problems.append(str(error)))
-        page.on("dialog", lambda dialog: (problems.append(dialog.message), dialog.dismiss()))
-        return page, problems
-
-    yield window
-    for context in contexts:
-        context.close()
-
-
-def _search(page: Page, words: str) -> None:
+def search(page: Page, words: str) -> None:
     field = page.locator("[data-md-component=search-query]")
     field.click()
     field.press_sequentially(words)
     page.locator(".md-search-result__item").first.wait_for()
 
 
-# Attributes that run something, and links that do.
-_RUNNING = """() => [...document.querySelectorAll("*")].flatMap(element => [...element.attributes]
+# Attributes that run something, links that do, and what no record brings into a page.
+_ALIEN = """() => [...document.querySelectorAll("*")].flatMap(element => [...element.attributes]
     .filter(({name, value}) => name.startsWith("on") || /^\\s*(javascript|data|vbscript):/i.test(value))
-    .map(({name, value}) => `${element.localName} ${name}=${value}`))"""
+    .map(({name, value}) => `${element.localName} ${name}=${value}`))
+    .concat([...document.querySelectorAll("img:not(.md-logo img), iframe, object")].map(alien => alien.outerHTML))"""
 
 
-def test_nothing_runs_and_everything_shows(
-    hostile: Path, opened: Callable[..., tuple[Page, list[str]]], served: Callable[[Path], str]
-) -> None:
-    address = served(hostile)
-    page, problems = opened(viewport={"width": 360, "height": 720})
+def test_nothing_runs_and_everything_shows(hostile: Path, browser: Browser) -> None:
     shown = 0
-    for path in sorted(hostile.rglob("index.html")):
-        name = path.relative_to(hostile).parent.as_posix()
-        page.goto(f"{address}{name}/")
-        assert page.evaluate("window.hacked") is None, name
-        assert page.evaluate(_RUNNING) == [], name
-        assert page.evaluate("document.querySelectorAll('img:not(.md-logo img), iframe, object').length") == 0, name
-        assert page.evaluate("document.documentElement.scrollWidth") <= 360, name
-        shown += HOSTILE in " ".join(page.evaluate("document.body.textContent").split())
+    with visiting(browser, hostile, PHONE) as window:
+        for name in addresses(hostile):
+            page = window.open(name)
+            assert page.evaluate("window.hacked") is None, name
+            assert page.evaluate(_ALIEN) == [], name
+            assert too_wide(window) == "", name
+            shown += HOSTILE in " ".join(page.locator("body").text_content().split())
     assert shown > 10
-    assert problems == []
+    assert window.problems == []
 
 
-def test_names_that_run_from_right_to_left_leave_the_others_in_place(
-    records: Records, opened: Callable[..., tuple[Page, list[str]]], served: Callable[[Path], str]
-) -> None:
+def test_what_the_search_finds_is_text(hostile: Path, browser: Browser) -> None:
+    with visiting(browser, hostile) as window:
+        page = window.open()
+        search(page, "onerror")
+        for more in page.locator(".md-search-result__more summary").all():
+            more.click()
+        assert "<script>window.hacked=1</script>" in page.locator(".md-search-result").inner_text()
+        assert page.evaluate("window.hacked") is None
+        assert page.evaluate(_ALIEN) == []
+    assert window.problems == []
+
+
+def test_names_that_run_from_right_to_left_leave_the_others_in_place(records: Records, browser: Browser) -> None:
     records.change("resnet.yaml", "name: ResNet", "name: שלום")
-    page, _ = opened()
-    page.goto(served(build(records.load(), records.folder.parent / "build")) + "papers/xception/")
-    name = page.locator("article a", has_text="שלום").first
-    year = name.evaluate("""link => {
-        const range = document.createRange();
-        range.setStart(link.nextSibling, 1);
-        range.setEnd(link.nextSibling, 7);
-        return [range.toString(), range.getBoundingClientRect().left];
-    }""")
-    box = name.bounding_box()
+    with visiting(browser, build(records.load(), records.folder.parent / "build")) as window:
+        name = window.open("papers/xception/").locator("article li a", has_text="שלום").first
+        # The year behind the name.
+        text, left = name.evaluate("""link => {
+            const year = document.createRange();
+            year.setStart(link.nextSibling, 1);
+            year.setEnd(link.nextSibling, 7);
+            return [year.toString(), year.getBoundingClientRect().left];
+        }""")
+        box = name.bounding_box()
+    assert text == "(2015)"
     assert box
-    assert year[0] == "(2015)"
-    assert year[1] >= box["x"] + box["width"]
+    assert left >= box["x"] + box["width"]
 
 
-def test_what_the_search_finds_is_text(
-    hostile: Path, opened: Callable[..., tuple[Page, list[str]]], served: Callable[[Path], str]
-) -> None:
-    page, problems = opened()
-    page.goto(served(hostile))
-    _search(page, "onerror")
-    for more in page.locator(".md-search-result__more summary").all():
-        more.click()
-    assert "<script>window.hacked=1</script>" in page.locator(".md-search-result").inner_text()
-    assert page.evaluate("window.hacked") is None
-    assert page.evaluate(_RUNNING) == []
-    assert problems == []
+# --- The policy ------------------------------------------------------------------------------------------------------
 
 
-def test_the_policy_lets_the_theme_work(
-    small: Library, tmp_path: Path, opened: Callable[..., tuple[Page, list[str]]], served: Callable[[Path], str]
-) -> None:
-    address = served(build(small, tmp_path / "build"))
-    page, problems = opened(color_scheme="light", permissions=["clipboard-read", "clipboard-write"])
-    page.goto(f"{address}papers/xception/")
-    body = page.locator("body")
-    assert body.get_attribute("data-md-color-scheme") == "default"
-    page.locator("label[title=Dark]").click()
-    assert body.get_attribute("data-md-color-scheme") == "slate"
-    page.goto(f"{address}topics/kernels/dilated/")
-    assert body.get_attribute("data-md-color-scheme") == "slate"  # at another depth, by the theme's inline script
-    page.goto(f"{address}papers/xception/")
-    page.locator("[data-clipboard-target]").first.click(force=True)
-    assert page.evaluate("navigator.clipboard.readText()").strip() == "repro verify xception"
-    _search(page, "depthwise")
-    assert "Xception" in page.locator(".md-search-result__item").first.inner_text()
-    assert problems == []
-    page.goto(f"{address}404.html")
-    assert body.get_attribute("data-md-color-scheme") == "slate"
+@pytest.fixture(scope="module")
+def harmless(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The site of the small catalogue; not to be changed."""
+    folder = tmp_path_factory.mktemp("harmless")
+    return build(Records(folder / "papers").load(), folder / "build")
 
 
-def test_the_policy_stops_what_is_not_the_theme_s(
-    small: Library, tmp_path: Path, opened: Callable[..., tuple[Page, list[str]]], served: Callable[[Path], str]
-) -> None:
-    site = build(small, tmp_path / "build")
+def test_the_policy_lets_the_theme_work(harmless: Path, browser: Browser) -> None:
+    options = {"color_scheme": "light", "permissions": ["clipboard-read", "clipboard-write"]}
+    with visiting(browser, harmless, **options) as window:
+        page = window.open("papers/xception/")
+        body = page.locator("body")
+        assert body.get_attribute("data-md-color-scheme") == "default"
+        page.locator("label[for=__palette_1]").first.click()
+        assert body.get_attribute("data-md-color-scheme") == "slate"
+        for elsewhere in ("topics/kernels/dilated/", "404.html"):  # at any depth, by the theme's inline scripts
+            window.open(elsewhere)
+            assert body.get_attribute("data-md-color-scheme") == "slate"
+        window.open("papers/xception/")
+        page.locator("[data-clipboard-target]").first.click(force=True)
+        assert page.evaluate("navigator.clipboard.readText()").strip()
+        search(page, "depthwise")
+        page.locator(".md-search-result__item", has_text="Xception").first.wait_for()
+    assert window.problems == []
+
+
+def test_the_policy_stops_what_is_not_the_theme_s(harmless: Path, tmp_path: Path, browser: Browser) -> None:
+    site = shutil.copytree(harmless, tmp_path / "site")
     path = site / "index.html"
     injected = (
         "<script>window.hacked=1</script><p onclick='window.hacked=2' id=p>x</p>"
         "<a id=a href='javascript:window.hacked=3'>x</a><iframe src='data:text/html,x'></iframe><base href='//x.org'>"
-        "<form action='https://example.org'></form><img src='https://example.org/x.png'>"
+        "<img src='https://example.org/x.png'>"
     )
     path.write_text(path.read_text(encoding="utf-8").replace("</article>", f"{injected}</article>"), encoding="utf-8")
     with pytest.raises(CatalogError, match=r"index\.html holds a script .*: window.hacked=1…\n.*sha256-"):
         policy.check(site)
-    page, problems = opened()
-    asked: list[str] = []
-    page.on("requestfinished", lambda request: asked.append(request.url))  # the others were stopped
-    address = served(site)
-    page.goto(address)
-    page.evaluate("document.getElementById('p').click(); document.getElementById('a').click()")
-    page.wait_for_timeout(100)
-    assert page.evaluate("window.hacked") is None
-    assert page.evaluate("document.baseURI") == address
-    assert len([problem for problem in problems if "Content Security Policy" in problem]) >= 6
-    assert asked
-    assert [url for url in asked if not url.startswith(address)] == []
+    with visiting(browser, site) as window:
+        page = window.open()
+        page.evaluate("document.getElementById('p').click(); document.getElementById('a').click()")
+        page.wait_for_timeout(100)
+        assert page.evaluate("window.hacked") is None
+        assert page.evaluate("document.baseURI") == window.address
+    for what in ("script-src", "frame-src", "base-uri", "img-src"):
+        assert any("Content Security Policy" in problem and what in problem for problem in window.problems), what
+    assert len([problem for problem in window.problems if "inline" in problem]) == 3
 
 
-def test_pages_are_readable_as_files(
-    small: Library, tmp_path: Path, opened: Callable[..., tuple[Page, list[str]]]
-) -> None:
-    site = build(small, tmp_path / "build")
-    page, _ = opened()
-    page.goto((site / "papers" / "xception" / "index.html").as_uri())
+def test_a_page_without_a_policy_is_an_error(harmless: Path, tmp_path: Path) -> None:
+    policy.check(harmless)
+    for path in harmless.rglob("*.html"):
+        head = path.read_bytes()[:1024]  # where browsers look for the encoding
+        assert head.index(b"Content-Security-Policy") < head.index(b'charset="utf-8"'), path
+    (tmp_path / "extra.html").write_text("<!doctype html><title>x</title>")
+    with pytest.raises(CatalogError, match=r"extra\.html has no Content-Security-Policy"):
+        policy.check(tmp_path)
+
+
+def test_pages_are_readable_as_files(harmless: Path, browser: Browser) -> None:
+    page = browser.new_page()
+    page.goto((harmless / "papers" / "xception" / "index.html").as_uri())
     assert "Depthwise separable convolutions." in page.locator("article").inner_text()
     assert page.evaluate("getComputedStyle(document.querySelector('.title')).fontFamily").startswith("Charter")
-
-
-def test_a_page_without_a_policy_is_an_error(small: Library, tmp_path: Path) -> None:
-    site = build(small, tmp_path / "build")
-    for path in site.rglob("*.html"):
-        head = path.read_bytes()[:1024]
-        assert head.index(b"Content-Security-Policy") < head.index(b'charset="utf-8"'), path
-    (site / "extra.html").write_text("<!doctype html><title>x</title>")
-    with pytest.raises(CatalogError, match=r"extra\.html has no Content-Security-Policy"):
-        policy.check(site)
+    page.close()
