@@ -44,7 +44,7 @@ class Layout(NamedTuple):
     drawing: Drawing
 
 
-@lru_cache(maxsize=4)
+@lru_cache(maxsize=1)
 def layout(site: Catalogue) -> Layout:
     """Lay out the lineage of a catalogue: years from left to right, families near each other."""
     found: list[Paper | ExternalWork] = [*site.papers, *(work for work in site.external if site.led_to[work.id])]

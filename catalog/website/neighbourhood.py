@@ -41,7 +41,8 @@ def neighbourhood(site: Catalogue, paper: Paper, href: Callable[..., str]) -> Ma
         A figure; nothing where a paper stands alone.
     """
     parents = _strongest((step.paper, step) for step in paper.builds_on)
-    children = _strongest((later.id, step) for later, step in site.led_to[paper.id])
+    led = sorted(site.led_to[paper.id], key=lambda pair: -len(site.led_to[pair[0].id]))  # the most built on first
+    children = _strongest((later.id, step) for later, step in led)
     if not parents and not children:
         return Markdown("")
     near, right = list(parents)[:MOST], list(children)[:MOST]
@@ -84,14 +85,15 @@ def neighbourhood(site: Catalogue, paper: Paper, href: Callable[..., str]) -> Ma
                 "text",
                 f"and {counted(len(all_) - MOST, 'other')}",
                 x=round(drawing.positions[shown[0]][0]) + 14,
-                y=round(drawing.height) + 12,
+                y=round(drawing.height) + 16,
             ),
             href=selection,
+            class_="more",
         )
         for all_, shown in ((parents, near), (children, right))
         if len(all_) > MOST
     ]
-    width, height = round(drawing.width) + 2 * _MARGIN, round(drawing.height) + _MARGIN + (20 if left_out else 0)
+    width, height = round(drawing.width) + 2 * _MARGIN, round(drawing.height) + _MARGIN + (24 if left_out else 0)
     drawn = element(
         "svg",
         element("g", *lines(), *names(), *left_out, transform=f"translate({_MARGIN} 0)"),

@@ -20,7 +20,7 @@ __all__ = ["programs"]
 
 def programs(site: Catalogue) -> Iterator[Page | File]:
     """What there is for programs, and what it holds, field by field."""
-    kinds = (api.Index, api.PaperDocument, api.Graph)
+    kinds = api.DOCUMENTS
     defined = schema.together(kinds, site.url(api.SCHEMA))["$defs"]
     told: set[str] = set()
     values = {

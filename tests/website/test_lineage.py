@@ -157,15 +157,15 @@ def site(library: Library) -> Catalogue:
     return Catalogue(library)
 
 
-def test_the_drawing_of_the_catalogue(site: Catalogue) -> None:
+def test_the_drawing_of_the_catalogue(site: Catalogue, monkeypatch: pytest.MonkeyPatch) -> None:
     laid = layout(site)
     years = {work.id: work.year for work in laid.works.values()}
     widths = {work.id: glyphs.room(work) for work in laid.works.values()}
     holds(laid.drawing, years, list(laid.edges), widths, pitch=24, lane=5)
     assert laid.drawing == layout.__wrapped__(site).drawing
-    # In the order of the records, without any sweep, edges cross more than four times as often.
-    assert laid.drawing.crossings < 2000
     assert 3 < laid.drawing.width / laid.drawing.height < 6
+    monkeypatch.setattr("catalog.website.layered._Graph.order", lambda graph: None)  # by topic alone
+    assert laid.drawing.crossings < layout.__wrapped__(site).drawing.crossings / 3
 
 
 def test_a_thousand_papers_are_laid_out_in_time() -> None:

@@ -49,7 +49,7 @@ def files(library: Library) -> dict[str, bytes]:
 
 @pytest.fixture(scope="module")
 def documents(files: dict[str, bytes]) -> dict[str, Any]:
-    return {name: json.loads(content) for name, content in files.items() if name.startswith("api/")}
+    return {name: json.loads(content) for name, content in files.items() if re.fullmatch(r"api/.*\.json", name)}
 
 
 def place(address: str) -> str:

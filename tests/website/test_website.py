@@ -298,12 +298,12 @@ def test_pages_of_topics_families_and_other_works(records: Records) -> None:
     assert "- [Xception](../papers/xception/index.md) (2016) is compared with it" in works
 
 
-def test_the_page_of_the_lineage(records: Records) -> None:
-    shown = page(records, "lineage")
+def test_the_page_of_descent(records: Records) -> None:
+    shown = page(records, "lineage/descent")
     for relation in Relation:
         assert f"| *{relation}* |" in shown
-    assert "        - *extends* [Xception](../papers/xception/index.md) (2016)\n" in shown
-    assert shown.count("](../papers/resnet/index.md) (2015)\n") == 1
+    assert "        - *extends* [Xception](../../papers/xception/index.md) (2016)\n" in shown
+    assert shown.count("](../../papers/resnet/index.md) (2015)\n") == 1
 
 
 def test_the_same_catalogue_gives_the_same_bytes_and_leaves_them_alone(small: Library, tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 //
 // The still picture stays until somebody turns to it, by pointer, finger or keyboard, or comes by an address that says
 // what to show: then a drawing takes its place that looks the same and can be moved.
+import { combobox } from "./combobox.js";
 import { filtered, find, reach } from "./lineage.js";
 
 const element = (id) => document.getElementById(id);
@@ -12,7 +13,6 @@ const still = element("explorer-static");
 const panel = element("explorer-panel");
 const status = element("explorer-status");
 const search = element("explorer-search");
-const matches = element("explorer-matches");
 const nothing = panel.innerHTML;
 
 let graph, picture;
@@ -157,56 +157,6 @@ function label(zoom, pan) {
   });
 }
 
-// --- The search ---
-
-function offer() {
-  const found = find(graph, search.value, 8);
-  matches.replaceChildren(...found.map((number, index) => {
-    const option = made("li", { id: `explorer-match-${index}`, textContent: `${graph.nodes[number].name} (${graph.nodes[number].year})` });
-    option.setAttribute("role", "option");
-    option.dataset.select = number;
-    return option;
-  }));
-  matches.hidden = !found.length;
-  search.setAttribute("aria-expanded", String(found.length > 0));
-  mark(0);
-  if (search.value && !found.length) status.textContent = "No work is called so.";
-}
-
-function mark(index) {
-  [...matches.children].forEach((option, at) => option.setAttribute("aria-selected", String(at === index)));
-  const option = matches.children[index];
-  if (option) search.setAttribute("aria-activedescendant", option.id);
-  else search.removeAttribute("aria-activedescendant");
-  option?.scrollIntoView({ block: "nearest" });
-}
-
-function close() {
-  matches.hidden = true;
-  search.setAttribute("aria-expanded", "false");
-  search.removeAttribute("aria-activedescendant");
-}
-
-function take(option) {
-  search.value = "";
-  close();
-  select(Number(option.dataset.select));
-}
-
-function typed(event) {
-  const index = [...matches.children].findIndex((option) => option.getAttribute("aria-selected") === "true");
-  const { length } = matches.children;
-  if (event.key === "Enter") {
-    if (!matches.hidden && index >= 0) take(matches.children[index]);
-  } else if (event.key === "Escape" && !matches.hidden) {
-    close();
-    event.stopPropagation();
-  } else if (length && event.key === "ArrowDown") mark((index + 1) % length);
-  else if (length && event.key === "ArrowUp") mark((index - 1 + length) % length);
-  else return;
-  event.preventDefault();
-}
-
 // --- The keyboard in the picture ---
 
 function next(key) {
@@ -245,6 +195,9 @@ function pressed(event) {
 }
 
 // --- The beginning ---
+
+/** How far the picture is scrolled when most papers are in its middle. */
+const middle = () => Number(still.dataset.start) - view.clientWidth / 2;
 
 function restore() {
   const paper = read();
@@ -301,15 +254,17 @@ for (const part of [form, element("explorer-relations")]) {
 form.addEventListener("submit", (event) => event.preventDefault());
 form.addEventListener("reset", () => {
   for (const box of relationBoxes) box.checked = true;
-  setTimeout(then(() => select(null))); // after the form has done its part
+  setTimeout(then(() => { // after the form has done its part
+    select(null);
+    picture.start(middle(), 0);
+  }));
 });
-search.addEventListener("input", then(offer));
-search.addEventListener("keydown", typed);
-search.addEventListener("blur", close);
-matches.addEventListener("pointerdown", (event) => {
-  event.preventDefault(); // the search keeps the focus
-  if (event.target.dataset.select) take(event.target);
-});
+const offer = combobox(search, element("explorer-matches"), (number) => select(number));
+search.addEventListener("input", then(() => {
+  const found = find(graph, search.value, 8);
+  offer(found.map((number) => [number, `${graph.nodes[number].name} (${graph.nodes[number].year})`]));
+  if (search.value && !found.length) status.textContent = "No work is called so.";
+}));
 still.addEventListener("click", instead((link) => () => graph.nodes.findIndex((node) => node.page === link.getAttribute("href"))));
 panel.addEventListener("click", instead((link) => link.dataset.select && (() => {
   panel.focus({ preventScroll: true });
@@ -338,6 +293,11 @@ element("explorer-copy").addEventListener("click", async () => {
 addEventListener("popstate", then(restore));
 
 read();
-if (location.search) then(restore)();
-// To where most papers are; once the page is laid out, which this would ask for otherwise.
-else addEventListener("load", () => setTimeout(() => still.scrollTo(Number(still.dataset.start) - still.clientWidth / 2, 0), 200));
+if (location.search) {
+  then(() => {
+    restore();
+    if (chosen === null) picture.fit();
+  })();
+}
+// To where most papers are, once the page is painted: to ask for its layout earlier would delay it.
+else addEventListener("load", () => setTimeout(() => still.scrollTo(middle(), 0), 200));
