@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
@@ -280,6 +281,8 @@ def test_a_page_without_a_policy_is_an_error(harmless: Path, tmp_path: Path) -> 
     for path in harmless.rglob("*.html"):
         head = path.read_bytes()[:1024]  # where browsers look for the encoding
         assert head.index(b"Content-Security-Policy") < head.index(b'charset="utf-8"'), path
+        (scripts,) = re.findall(rb"script-src ([^;]*);", head)
+        assert all(re.fullmatch(rb"'(self|sha256-[\w+/]{43}=)'", source) for source in scripts.split()), path
     (tmp_path / "extra.html").write_text("<!doctype html><title>x</title>")
     with pytest.raises(CatalogError, match=r"extra\.html has no Content-Security-Policy"):
         policy.check(tmp_path)
