@@ -223,6 +223,7 @@ def _picture(found: Sequence[Point], marks: Mapping[str, int]) -> Markdown:
         ),
         viewBox=f"0 0 {_WIDTH} {_HEIGHT}",
         width=_WIDTH,
+        data_search_exclude="true",
         height=_HEIGHT,
         role="group",
         aria_label=f"Top-1 accuracy with one crop of {len(found)} networks against multiply-accumulates, from "
