@@ -1,5 +1,6 @@
 # make demo   sets up and runs the main job        make test   sets up and passes the tests
 # make check  what else must hold                  make site   the site, in build/site
+# make audit  every page against axe-core in every look, and Lighthouse (Chromium and Node.js; about half an hour)
 # make verify-training  the quick training runs of all papers, and keeps what they measure (CPU, minutes)
 
 PYTHON ?= python3
@@ -7,7 +8,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 REPRO := $(BIN)/repro
 
-.PHONY: demo test check lint wheel site bench verify-training clean
+.PHONY: demo test check lint wheel site audit bench verify-training clean
 .DELETE_ON_ERROR:
 
 $(BIN)/python:
@@ -55,6 +56,10 @@ wheel: $(VENV)/dev.stamp
 
 site: $(VENV)/demo.stamp
 	$(REPRO) site build
+
+audit: $(VENV)/dev.stamp site
+	$(BIN)/python -m tests.browser.lighthouse
+	OMP_NUM_THREADS=1 $(BIN)/pytest --numprocesses auto --all-pages tests/browser/test_axe.py
 
 bench: $(VENV)/bench.stamp
 	$(BIN)/python tools/bench/lineage.py

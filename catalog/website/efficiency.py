@@ -112,7 +112,7 @@ def area(site: Catalogue) -> Iterator[Page | File]:
         "table": _table(found, marks),
     }
     scripts = ("assets/scripts/sort.js", *(["assets/scripts/efficiency.js"] if libraries() else []))
-    yield Page(_HERE, "efficiency", values=values, scripts=scripts if found else (), hide=("toc", "navigation"))
+    yield Page(_HERE, "efficiency", values=values, scripts=scripts, hide=("toc", "navigation"))
 
 
 def _marks(found: Sequence[Point]) -> dict[str, int]:
@@ -126,7 +126,7 @@ def _marks(found: Sequence[Point]) -> dict[str, int]:
 def _mark(number: int) -> Markdown:
     """A mark in a line of text."""
     shape = element("path", d=glyphs.mark(number, -glyphs.RADIUS, 0))
-    return element("svg", shape, viewBox="-6 -6 12 12", aria_hidden="true", class_=f"topic-{number} mark")
+    return element("svg", shape, viewBox="-6 -6 12 12", aria_hidden="true", class_=f"mark topic-{number}")
 
 
 def _legend(marks: Mapping[str, int]) -> Iterator[Markdown]:
@@ -213,7 +213,7 @@ def _picture(found: Sequence[Point], marks: Mapping[str, int]) -> Markdown:
                 ),
                 href=point.address,
                 tabindex=-1,  # the table below has the same links
-                class_=f"topic-{marks[point.family]}",
+                class_=f"mark topic-{marks[point.family]}",
             )
             for point in found
         ),
@@ -223,6 +223,7 @@ def _picture(found: Sequence[Point], marks: Mapping[str, int]) -> Markdown:
         ),
         viewBox=f"0 0 {_WIDTH} {_HEIGHT}",
         width=_WIDTH,
+        data_search_exclude="true",
         height=_HEIGHT,
         role="group",
         aria_label=f"Top-1 accuracy with one crop of {len(found)} networks against multiply-accumulates, from "

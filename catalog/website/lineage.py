@@ -85,8 +85,9 @@ def area(site: Catalogue) -> Iterator[Page | File]:
             "works": len(drawn.works) - len(site.papers),
         },
         scripts=("assets/scripts/explorer.js",) if libraries() else (),
+        search=0,
     )
-    yield Page("lineage/descent/index.md", "descent", title="Descent")
+    yield Page("lineage/descent/index.md", "descent", title="Descent", search=0)
     yield File(DATA, json.dumps(_data(site, drawn), ensure_ascii=False, separators=(",", ":")).encode())
 
 

@@ -30,19 +30,21 @@ _WIDE = ("toc", "navigation")
 def overviews(site: Catalogue) -> Iterator[Page | File]:
     """What there is, listed in several ways."""
     yield _home(site)
-    for template in ("topics", "families", "works"):
-        yield Page(f"{template}/index.md", template)
-    yield Page("papers/index.md", "papers", scripts=_FILTER)
+    yield Page("topics/index.md", "topics", search=0)
+    yield Page("families/index.md", "families", search=0)
+    yield Page("works/index.md", "works")
+    yield Page("papers/index.md", "papers", scripts=_FILTER, search=0)
     yield _status(site)
     yield _deviations(site)
     here = "timeline/index.md"
-    yield Page(here, "timeline", values={"table": timeline(site, here)}, hide=_WIDE)
+    yield Page(here, "timeline", values={"table": timeline(site, here)}, hide=_WIDE, search=0)
     yield Page("authors/index.md", "authors", values={"letters": _letters(site)}, scripts=_FILTER, hide=_WIDE)
     yield from _years(site)
     for topic in site.library.topics:
         yield Page(place(topic)[0], "topic", topic, values={"steps": _within(site, topic)}, title=topic.name)
     for family in site.library.families:
-        yield Page(place(family)[0], "family", family, title=f"{family.name} family")
+        title, names = f"{family.name} family", (family.name, *family.aliases)
+        yield Page(place(family)[0], "family", family, title=title, keywords=names)
 
 
 def _home(site: Catalogue) -> Page:
@@ -112,7 +114,7 @@ def _years(site: Catalogue) -> Iterator[Page]:
             "published": [paper for paper in site.papers if paper.year < year == Publication.of(paper).year],
             "said": _said_in(site, year),
         }
-        yield Page(f"years/{year}/index.md", "year", values=values, title=str(year))
+        yield Page(f"years/{year}/index.md", "year", values=values, title=str(year), search=0)
 
 
 def _said_in(site: Catalogue, year: int) -> Mapping[str, list[Paper | Topic]]:

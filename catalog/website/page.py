@@ -33,6 +33,11 @@ class Page:
     """Elements for the head of its HTML, escaped."""
     scripts: tuple[str, ...] = ()
     """The modules that it loads, such as ``assets/explorer.js``."""
+    search: float = 1
+    """How much what it says counts in the search of the site; with 0 it is not found, as suits lists of what is found
+    on other pages. Headings leave out what stands below them: ``## Code { data-search-exclude="true" }``."""
+    keywords: tuple[str, ...] = ()
+    """By what, such as other names, the search finds it before what only mentions that."""
     hide: tuple[str, ...] = ()
     """Parts of the theme that it does without: ``toc`` gives a wide table the room of the headings beside it."""
 

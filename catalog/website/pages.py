@@ -165,6 +165,8 @@ def _front_matter(page: Page, site: Catalogue) -> str:
         "description": html.escape(head.description(site, page)),
         "kind": "article" if isinstance(page.subject, Paper) else "",  # https://ogp.me/#types
         "hide": page.hide,
+        "search": {} if page.search == 1 else {"boost": page.search} if page.search else {"exclude": True},
+        "tags": [html.escape(keyword) for keyword in page.keywords],
         "head": head.elements(site, page) + page.head + scripts,
     }
     lines = [f"{name}: {json.dumps(value, ensure_ascii=False)}\n" for name, value in settings.items() if value]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import partial
+from math import log2
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 
@@ -48,7 +49,15 @@ def papers(site: Catalogue) -> Iterator[Page | File]:
             "numbered": numbered,
             "element": svg.element,
         }
-        yield Page(place(paper)[0], "paper", paper, title=paper.name, values=values)
+        yield Page(
+            place(paper)[0],
+            "paper",
+            paper,
+            title=paper.name,
+            search=round(1 + log2(1 + len(site.led_to[paper.id])), 1),
+            keywords=(paper.name, *paper.aliases, paper.title, *paper.authors),
+            values=values,
+        )
         for claim, found in drawn.items():
             yield File(f"papers/{paper.id}/curves/{claim}.json", found.content)
 
@@ -145,8 +154,6 @@ def _changes(site: Catalogue, paper: Paper, shown: Collection[str]) -> list[tupl
         paper: the paper.
         shown: the papers whose modules have a place on the site, to which the page can link.
     """
-    if paper.id not in shown:
-        return []
     ancestors = [site.library[step.paper] for step in paper.builds_on if step.paper in shown]
     return [(site.library[other], found) for other, found in difference.changes(paper, ancestors).items()]
 

@@ -116,7 +116,7 @@ def _parts(printed: Any, measured: Any) -> Iterator[Part]:
 
 # --- The picture -----------------------------------------------------------------------------------------------------
 
-_LEFT, _WIDTH, _ROW, _HEAD = 8.0, 720.0, 44.0, 26.0
+_LEFT, _WIDTH, _ROW, _HEAD = 8.0, 720.0, 44.0, 32.0
 _LEAST = 0.0005  # relative difference at which the logarithmic axis begins on either side
 _TICKS = (0.001, 0.01, 0.1, 1.0)
 
@@ -137,7 +137,7 @@ def drawn(found: Mapping[DeviationCause, list[Parting]]) -> Markdown:
             parts.append(element("circle", said, cx=where, cy=top + 28.0, r=4.5, class_="deviates"))
     label = "The numbers that differ, by how much, on a logarithmic scale, and why; the text below has each of them"
     return figure(
-        picture(_WIDTH, bottom + 18, parts, label=label, class_="differences"),
+        picture(_WIDTH, bottom + 22, parts, label=label, class_="differences"),
         "Each ring is a number that differs: less than the paper prints on the left, more on the right.",
     )
 
@@ -158,10 +158,10 @@ def _place(difference: float, largest: float) -> float:
 def _axis(largest: float, bottom: float) -> Iterator[Markdown]:
     middle = _WIDTH / 2
     yield element("line", x1=middle, x2=middle, y1=_HEAD - 8, y2=bottom, class_="middle")
-    yield element("text", "as printed", x=middle, y=bottom + 13, text_anchor="middle")
+    yield element("text", "as printed", x=middle, y=bottom + 16, text_anchor="middle")
     for tick in (sign * size for size in _TICKS if size <= largest for sign in (-1, 1)):
         where = _place(tick, largest)
         yield element("line", x1=where, x2=where, y1=_HEAD - 8, y2=bottom)
         label = f"{100 * tick:+g} %".replace("-", "−")
         class_ = "least" if abs(tick) == _TICKS[0] else None  # left out where there is little room
-        yield element("text", label, x=where, y=11, text_anchor="middle", class_=class_)
+        yield element("text", label, x=where, y=17, text_anchor="middle", class_=class_)

@@ -57,6 +57,7 @@ def picture(width: float, height: float, parts: Iterable[Markdown], *, label: st
         role="img",
         aria_label=label,
         class_=f"picture {class_}".rstrip(),
+        data_search_exclude="true",
     )
 
 

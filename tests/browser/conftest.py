@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 
     from tests.browser.browsing import Visit
 
+# One test says that there is no browser; the others would only repeat it.
+collect_ignore_glob = [] if browsing.executable() else ["test_[!hl]*.py"]
+
 
 @pytest.fixture(scope="session")
 def browser() -> Iterator[Browser]:

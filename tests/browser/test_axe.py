@@ -1,10 +1,8 @@
-"""axe-core finds nothing: on one page of each kind and on some papers; with --all-pages on every page, in every look."""
+"""axe-core finds nothing: on one page of each kind and on some papers; with --all-pages on all, in every look."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
-
-import pytest
 
 from tests.browser.browsing import DESKTOP, PHONE
 from tests.browser.test_every_page import addresses
@@ -12,6 +10,8 @@ from tests.browser.test_every_page import addresses
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
+
+    import pytest
 
     from tests.browser.browsing import Visit
 

@@ -36,7 +36,9 @@ def complaints(folder: Path, node_modules: Path, config: Path) -> Counter[str]:
         for report in json.loads(reports.read_text(encoding="utf-8"))
         for message in report["messages"]
         # Material writes tabindex="" where it means none.
-        if not (message["ruleId"] == "attribute-allowed-values" and '"tabindex" has invalid value ""' in message["message"])
+        if not (
+            message["ruleId"] == "attribute-allowed-values" and '"tabindex" has invalid value ""' in message["message"]
+        )
     )
 
 

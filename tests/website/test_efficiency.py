@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from html.parser import HTMLParser
-from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import pytest
@@ -130,41 +129,41 @@ def test_a_catalogue_without_accuracies(small: Library) -> None:
 
 
 class _Parts(HTMLParser):
-    """The rows of the table, and the marks of the picture with where they lead."""
+    """The rows of the table, and where the marks of the picture begin."""
 
     def __init__(self, text: str) -> None:
         super().__init__()
-        self.rows: list[dict[str, str | None]] = []
-        self.marks: list[tuple[str, float, float]] = []
-        self.links: list[str] = []
+        self.rows = 0
+        self.marks: list[tuple[float, float]] = []
+        self._in_point = False
         self.feed(text)
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        given = dict(attrs)
-        if tag == "tr" and "data-crops" in given:
-            self.rows.append(given)
-        elif tag == "a" and given.get("href"):
-            self.links.append(str(given["href"]))
+        self.rows += tag == "tr" and "data-crops" in dict(attrs)
+        self._in_point |= tag == "a" and "tabindex" in dict(attrs)
+
+    def handle_endtag(self, tag: str) -> None:
+        self._in_point &= tag != "a"
 
     def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        given = dict(attrs)
-        if tag == "use" and "x" in given:
-            self.marks.append((str(given["href"]), float(given["x"] or 0), float(given["y"] or 0)))
+        begins = re.match(r"M([\d.]+) ([\d.]+)", dict(attrs).get("d") or "")
+        if self._in_point and begins:
+            self.marks.append((float(begins[1]), float(begins[2])))
 
 
 def test_the_table_has_every_point_and_the_picture_those_with_one_crop(page: str, found: list[Point]) -> None:
     parts = _Parts(page)
-    assert len(parts.rows) == len(found)
+    assert parts.rows == len(found)
     single = [one for one in found if one.crops == "one"]
-    assert len(parts.marks) == len(single)
     assert len(single) > 50
-    # To the right is what costs more, and above it what is more accurate.
-    across = sorted(zip(single, parts.marks, strict=True), key=lambda pair: pair[1][1])
-    costs = [one.network.macs or 0 for one, _ in across]
-    assert all(after >= before * 0.99 for before, after in pairwise(costs))
-    upwards = sorted(zip(single, parts.marks, strict=True), key=lambda pair: -pair[1][2])
-    shares = [one.accuracy for one, _ in upwards]
-    assert all(after >= before - 0.001 for before, after in pairwise(shares))
+    drawn = list(zip(single, parts.marks, strict=True))
+    # To the right is what costs more, and above it what is more accurate; marks of one shape begin at the same corner.
+    for family in {one.family for one in single}:
+        mine = [(one, x, y) for one, (x, y) in drawn if one.family == family]
+        across = [one.network.macs or 0 for one, x, _ in sorted(mine, key=lambda each: (each[1], each[0].network.macs))]
+        assert across == sorted(across)
+        upwards = [one.accuracy for one, _, y in sorted(mine, key=lambda each: (-each[2], each[0].accuracy))]
+        assert upwards == sorted(upwards)
 
 
 def test_points_lead_to_their_claims(page: str, found: list[Point], written: dict[str, bytes]) -> None:
@@ -174,7 +173,7 @@ def test_points_lead_to_their_claims(page: str, found: list[Point], written: dic
 
 
 def test_families_differ_by_shape_and_colour(page: str, found: list[Point]) -> None:
-    cell = r'class="topic-(\d) mark"><use href="#mark-\1"/></svg> ([^<]+)</td>'
-    marks = {family: mark for mark, family in re.findall(cell, page)}
+    cell = r'class="mark topic-(\d)"><path d="([^"]+)"/></svg> ([^<]+)</td>'
+    marks = {family: (colour, shape) for colour, shape, family in re.findall(cell, page)}
     assert marks.keys() == {one.family for one in found}
-    assert len(set(marks.values())) == len(marks)
+    assert len({colour for colour, _ in marks.values()}) == len({shape for _, shape in marks.values()}) == len(marks)

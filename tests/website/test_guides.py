@@ -143,7 +143,7 @@ def test_a_form_without_a_subject_has_no_example(records: Records, tmp_path: Pat
         "from A to B",
         "what builds on",
         "``` sh",
-        "said about NAME and YEAR",
+        "said about Xception",
         "<script>alert(1)</script> | {{ 7*7 }}",
         "x" * 400,
     ],
@@ -158,7 +158,8 @@ def test_any_name_can_be_asked_about(records: Records, tmp_path: Path, name: str
     for form in FORMS:
         for question, section in examples(page(shown, f"questions/{form.id}")):
             asked += 1
-            assert understand(question) is not None
+            assert (understood := understand(question)) is not None
+            assert understood[0] is form
             assert missing(library, question, section) == []
     assert asked > 20
 

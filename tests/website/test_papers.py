@@ -310,8 +310,9 @@ def test_any_values_stay_inside_the_picture(values: list[float | None]) -> None:
     assert "inf" not in drawn
 
 
-def test_names_of_arms_lie_apart_and_are_text() -> None:
-    arms = {f"<b>arm</b> {name} of a long name": [line(2, 1 + name / 1000)] for name in range(5)}
+@pytest.mark.parametrize("first", [3, 1], ids=["at the bottom", "at the top"])
+def test_names_of_arms_lie_apart_and_are_text(first: float) -> None:
+    arms = {f"<b>arm</b> {name} of a long name": [line(first, 2 + name / 1000)] for name in range(5)}
     drawn = only(file_of(**arms)).drawn()
     assert "<b>" not in drawn
     rows = [float(y) for y in re.findall(r'<text x="[\d.]+" y="([\d.]+)" class="name', drawn)]

@@ -21,7 +21,7 @@ for (const [part, name] of [["drawer", "Menu"], ["search", "Search"]])
   for (const label of document.querySelectorAll(`.md-header__button[for=__${part}]`)) button(label, name);
 for (const label of document.querySelectorAll(".md-nav__container > label"))
   button(label, `Pages of ${label.previousElementSibling.textContent.trim()}`);
-document.querySelector(".md-search")?.setAttribute("aria-label", "Search");
+for (const part of document.querySelectorAll(".md-search, .md-search__inner")) part.setAttribute("aria-label", "Search");
 
 /** Boxes that scroll can be reached, and the buttons of code are no landmarks. */
 function mend() {

@@ -44,7 +44,7 @@ const colour = (name) => getComputedStyle(document.body).getPropertyValue(name).
 
 // A mark of the page in one colour, as a picture that Chart.js can draw.
 function stamp(mark, hue) {
-  const shape = form.querySelector(`.topic-${mark}.mark path`).cloneNode();
+  const shape = form.querySelector(`.topic-${mark}.mark > path`).cloneNode();
   shape.setAttribute("fill", hue);
   const picture = new Image(12, 12);
   const svg = `<svg xmlns="http://www.w3.org/2000/svg" width="12" height="12" viewBox="-6 -6 12 12">${shape.outerHTML}</svg>`;
