@@ -34,7 +34,32 @@ def description(site: Catalogue, page: Page) -> str:
             shown = [*names[:5], f"{len(names) - 5} more"] if len(names) > 6 else names
             return f"{topic.name}: {counted(len(papers), 'paper')}, {listed(shown)}."
         case _:
-            return page.description
+            return page.description or _ABOUT.get(page.template, "").format_map(page.values)
+
+
+# What pages are about that show no single thing, by their templates.
+_ABOUT = {
+    "authors": "Everybody who wrote a paper of the catalogue, with the papers.",
+    "commands": "Every command of repro with its options.",
+    "contributing": "How to add a paper, correct a record and reproduce a result.",
+    "counting": "What counts as a parameter, a multiply-accumulate or a layer, and which convention a figure follows.",
+    "descent": "Which paper descends from which, as text: relations, trees and years.",
+    "deviations": "Every claim whose measured value is not the printed one, with the cause and an explanation.",
+    "efficiency": "Accuracy on ImageNet as reported against multiply-accumulates and parameters as counted.",
+    "families": "Papers that people name in one breath.",
+    "lineage": "Who builds on whom: all papers by year, with the relations between them, to search and filter.",
+    "papers": "All papers by year, with the state of their claims.",
+    "programs": "The catalogue for programs: commands, Python, JSON files with their schemas, and a feed.",
+    "question": "{form.answers}",
+    "questions": "Questions that the catalogue answers, with examples.",
+    "status": "What has been measured: every paper and every kind of claim, with the verdicts.",
+    "timeline": "Years and topics: which papers appeared when, and on what.",
+    "topics": "The topics of the survey, and how many papers stand below each.",
+    "verdicts": "What each verdict on a claim means, and when it is given.",
+    "verification": "How claims of papers are measured and judged.",
+    "works": "Works outside the catalogue that its papers build on, compare themselves with, or are quoted by.",
+    "year": "The papers of {year}, and what was said of others in that year.",
+}
 
 
 def elements(site: Catalogue, page: Page) -> str:

@@ -335,18 +335,27 @@ def test_previews_and_search_results(head: Any) -> None:
             "Convolutional Kernels",
             "Convolutional Kernels: 2 papers, Xception and MobileNet.",
         ),
-        ("papers", "website", "Papers", None),
-        ("verification", "website", None, None),
+        ("papers", "website", "Papers", "All papers by year"),
+        ("years/2015", "website", "2015", "The papers of 2015"),
     ):
         found = head(name)
         metas = {tag: values[0] for tag, values in found.metas.items() if len(values) == 1}
         assert metas["og:type"] == kind
         assert metas["og:url"] == f"{SITE}{name}/" == found.links["canonical"][0]["href"]
-        assert metas["og:title"] == (title or metas["og:title"]) != ""
-        assert metas["og:description"] == metas["description"] == (description or metas["description"]) != ""
+        assert metas["og:title"] == title
+        assert metas["og:description"] == metas["description"]
+        assert metas["description"].startswith(description)
         (alternate,) = found.links["alternate"]
         assert alternate["type"] == "application/atom+xml"
         assert alternate["href"] == "../" * (name.count("/") + 1) + "feed.xml"
+
+
+def test_every_page_has_a_description_of_its_own(small: Library, tmp_path: Path) -> None:
+    site = build(small, tmp_path / "build")
+    found = Counter(
+        _Head(path.read_text(encoding="utf-8")).metas["description"][0] for path in site.rglob("index.html")
+    )
+    assert [text for text, count in found.items() if count > 1] == []
 
 
 def test_nothing_ends_a_head_too_early(head: Any, records: Records) -> None:
