@@ -112,7 +112,7 @@ def area(site: Catalogue) -> Iterator[Page | File]:
         "table": _table(found, marks),
     }
     scripts = ("assets/scripts/sort.js", *(["assets/scripts/efficiency.js"] if libraries() else []))
-    yield Page(_HERE, "efficiency", values=values, scripts=scripts, hide=("toc", "navigation"))
+    yield Page(_HERE, "efficiency", values=values, scripts=scripts if found else (), hide=("toc", "navigation"))
 
 
 def _marks(found: Sequence[Point]) -> dict[str, int]:
