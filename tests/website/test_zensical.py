@@ -12,12 +12,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from catalog import paths
-from catalog.website import build
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-    from catalog import Library
 
 # Each has a theme and a search index of its own, and only MkDocs compresses the sitemap. These files stand elsewhere in
 # the sites of the two, or in one of them alone; of what the project itself puts there, nothing differs.
@@ -62,9 +59,9 @@ class Shown(HTMLParser):
         found = dict(attrs)
         told = tag == "meta" or found.get("rel") in ("alternate", "canonical")
         if "head" in self._open and told and found.get("name") != "generator":
-            self.head.append({"tag": tag, **found})
+            self.head.append({"tag": tag, **found, "href": _plain(found.get("href"))})
         if found.get("type") == "module":
-            self.scripts.append(found.get("src") or "")
+            self.scripts.append(_plain(found.get("src")))
         if tag in ("head", "title", "article") or (self._in_article and tag in ("h1", "h2", "h3", "h4", "h5", "h6")):
             self._open.append(tag)
         if self._in_article:
@@ -88,6 +85,11 @@ class Shown(HTMLParser):
             self.headings[-1] = (level, identity, text + data)
 
 
+def _plain(address: str | None) -> str:
+    """An address as MkDocs writes it: Zensical begins those below a page by ``./``."""
+    return (address or "").removeprefix("./")
+
+
 def found(site: Path) -> Site:
     """Everything in the folder of a site."""
     names = {path.relative_to(site).as_posix() for path in site.rglob("*") if path.is_file()}
@@ -98,11 +100,10 @@ def found(site: Path) -> Site:
 
 
 @pytest.fixture(scope="module")
-def sites(tmp_path_factory: pytest.TempPathFactory, library: Library) -> tuple[Site, Site]:
+def sites(tmp_path_factory: pytest.TempPathFactory, whole: Path) -> tuple[Site, Site]:
     """The site of the project's own records, rendered by MkDocs and by Zensical, which must not complain."""
     folder = tmp_path_factory.mktemp("zensical")
-    ours = found(build(library, folder / "build"))
-    shutil.rmtree(folder / "build" / "site")
+    shutil.copytree(whole.parent / "docs", folder / "build" / "docs")
     shutil.copy(paths.MKDOCS, folder)
     shutil.copytree(paths.SITE / "theme", folder / "site" / "theme")
     done = subprocess.run(
@@ -110,7 +111,7 @@ def sites(tmp_path_factory: pytest.TempPathFactory, library: Library) -> tuple[S
     )
     assert done.returncode == 0, done.stdout + done.stderr
     assert "No issues found" in done.stderr
-    return ours, found(folder / "build" / "site")
+    return found(whole), found(folder / "build" / "site")
 
 
 def test_both_have_the_same_files(sites: tuple[Site, Site]) -> None:
