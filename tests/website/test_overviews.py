@@ -282,7 +282,7 @@ def test_deviations_are_grouped_by_cause(measured: Records) -> None:
     assert "No claim fails." in shown
     assert "2 claims differ" in shown
     assert "[misprint](#misprint) 1 · [other counting](#other-counting) 1\n" in shown
-    assert "## Other counting { #other-counting }" in shown
+    assert "## Other counting { #other-counting " in shown
     assert (
         "- **[Xception](../papers/xception/index.md)** (2016), [rows](../papers/xception/index.md#claim-rows), Table 9"
         in shown

@@ -125,7 +125,7 @@ def test_failures_come_first_then_deviations_then_the_rest_by_tier(records: Reco
 def test_a_claim_says_when_and_where_it_was_measured_and_whether_that_is_old(records: Records) -> None:
     measured(records, parameters=Status.VERIFIED)
     date = Ledger.load("xception").entries[0].date
-    assert f'<small class="when">{date}, cpu</small>' in page(records)
+    assert re.search(rf'<small class="when"[^>]*>{date}, cpu</small>', page(records))
     records.change("xception.yaml", "expect: {equals: 22855952}", "expect: {at_least: 22855952}")
     shown = page(records)
     assert "verification/status/index.md#stale): measured before its code or the claim last changed" in shown
@@ -336,7 +336,8 @@ def test_curves_stand_below_their_claim(records: Records, results: Path) -> None
     shown = page(records)
     assert shown.index("#claim-converges .claim") < shown.index('class="picture curves"') < shown.index("## Code")
     assert "Thin lines are the seeds 0 and 1, thick ones their mean." in shown
-    assert "| with &#124; shortcuts, loss | 2.5 (2 to 3) | 2.5 (2 to 3) | 1 (1 to 1) | 1 (1 to 1) |" in shown
+    cells = re.sub(r"</?span[^>]*>", "", shown)  # which say that the search passes over numbers
+    assert "| with &#124; shortcuts, loss | 2.5 (2 to 3) | 2.5 (2 to 3) | 1 (1 to 1) | 1 (1 to 1) |" in cells
     assert "[converges.json](curves/converges.json)" in shown
     docs = records.folder.parent / "build" / "docs"
     assert (docs / "papers/xception/curves/converges.json").read_bytes() == content
