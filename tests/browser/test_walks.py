@@ -54,6 +54,15 @@ def test_from_a_paper_to_its_ancestor_and_back(visit: Visiting, width: int) -> N
 
 
 @both_widths
+@pytest.mark.parametrize("anchor", ["claim-parameters", "claim-imagenet-top-1", "code-40"])
+def test_an_address_within_a_page_leads_there(visit: Visiting, width: int, anchor: str) -> None:
+    page = visit(width=width).open(f"papers/xception/#{anchor}")
+    expect(page.locator(f"#{anchor}")).to_be_in_viewport()
+    page.wait_for_timeout(300)
+    expect(page.locator(f"#{anchor}")).to_be_in_viewport()
+
+
+@both_widths
 def test_dark_stays_dark(visit: Visiting, width: int) -> None:
     window = visit(width=width, color_scheme="light")
     page = window.open()

@@ -31,9 +31,15 @@ function mend() {
   for (const nav of document.querySelectorAll(".md-code__nav")) nav.setAttribute("role", "none");
 }
 
+let waiting = false;
+function soon() {
+  if (!waiting) requestIdleCallback(() => { waiting = false; mend(); });
+  waiting = true;
+}
+
 // The theme wraps tables and adds buttons after the page was read, and takes the focus from code on phones.
-const changes = new MutationObserver(mend);
+const changes = new MutationObserver(soon);
 for (const content of document.querySelectorAll(".md-content"))
   changes.observe(content, { childList: true, subtree: true, attributeFilter: ["tabindex"] });
-addEventListener("resize", mend);
-addEventListener("load", mend);
+addEventListener("resize", soon);
+soon();
