@@ -66,6 +66,7 @@ bench: $(VENV)/bench.stamp
 	$(BIN)/python tools/bench/catalogue.py
 	$(BIN)/python tools/bench/verify.py
 	$(BIN)/python tools/bench/models.py
+	$(BIN)/python tools/bench/site.py
 
 verify-training: $(VENV)/training.stamp
 	$(REPRO) verify --all --tier training --record
