@@ -31,9 +31,10 @@ function mend() {
   for (const nav of document.querySelectorAll(".md-code__nav")) nav.setAttribute("role", "none");
 }
 
+const idle = window.requestIdleCallback ?? setTimeout; // Safari has no such thing
 let waiting = false;
 function soon() {
-  if (!waiting) requestIdleCallback(() => { waiting = false; mend(); });
+  if (!waiting) idle(() => { waiting = false; mend(); });
   waiting = true;
 }
 
