@@ -11,6 +11,7 @@ from __future__ import annotations
 from bisect import bisect_left, bisect_right, insort
 from collections import defaultdict
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import pairwise
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -111,7 +112,22 @@ def layered(
         lane: distance between two edges that pass a column.
         gap: distance between columns.
     """
-    graph = _Graph(columns, edges, group)
+    nodes = {node: (widths[node], group(node)) for column in columns for node in column}
+    return _laid_out(tuple(map(tuple, columns)), tuple(edges), tuple(nodes.items()), pitch, lane, gap)
+
+
+@lru_cache(maxsize=2048)  # most pictures stay as they are from one build to the next
+def _laid_out(
+    columns: tuple[tuple[str, ...], ...],
+    edges: tuple[Edge, ...],
+    nodes: tuple[tuple[str, tuple[float, str]], ...],
+    pitch: float,
+    lane: float,
+    gap: float,
+) -> Drawing:
+    widths = {node: width for node, (width, _) in nodes}
+    groups = {node: group for node, (_, group) in nodes}
+    graph = _Graph(columns, edges, groups.__getitem__)
     graph.order()
     heights = graph.heights(pitch, lane)
     top = min(heights, default=0.0) - pitch / 2

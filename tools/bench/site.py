@@ -1,9 +1,9 @@
 """How long the site takes: 128 real and 1,000 generated papers built, one record edited while it is served, a search.
 
-The build is a whole process: wall-clock time, time of the processor and peak resident memory. The scripts' libraries are
-taken from the cache, as from the second build on. An edit counts from the moment at which the file is saved to the one
-at which the server answers with the page that says so; of several edits, the slowest counts. Searches are those that a
-browser makes, by the theme's own worker; they need Node.js. Allowed is what two idle cores should keep.
+The build is a whole process: wall-clock time, time of the processor and peak resident memory. The scripts' libraries
+come from the cache, as they do from the second build on. An edit counts from the moment at which the file is saved to
+the one at which the server answers with the page that says so; of several edits, the slowest counts. Searches are
+those that a browser makes, by the theme's own worker; they need Node.js. Allowed is what two idle cores should keep.
 """
 
 from __future__ import annotations
