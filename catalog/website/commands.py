@@ -100,7 +100,7 @@ def _parameters(parameters: list[Any], kind: str, anchor: str, context: typer.Co
         if parameter.param_type_name == kind and (record := parameter.get_help_record(context)):
             written, help_text = record
             meaning, _, details = help_text.partition("  [")
-            name = parameter.opts[-1].strip("-") if kind == "option" else parameter.name
+            name = max(parameter.opts, key=len).strip("-") if kind == "option" else parameter.name
             yield Parameter("-".join(filter(None, (anchor, name))), written, meaning, details.removesuffix("]"))
 
 
