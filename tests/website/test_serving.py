@@ -198,7 +198,7 @@ def test_what_all_pages_share_is_shown_when_it_changes(served: Served) -> None:
 
 
 def test_a_dead_link_is_said_and_the_site_stays(served: Served) -> None:
-    page = served.parts / "pages" / "verification" / "index.md"
+    page = served.parts / "templates" / "verification.md.j2"
     page.write_text(page.read_text() + "\n[gone](gone.md)\n")
     assert "MkDocs cannot render" in served.said()
     assert "gone.md" in served.said()
@@ -207,6 +207,7 @@ def test_a_dead_link_is_said_and_the_site_stays(served: Served) -> None:
 
 
 def test_browsers_load_again(served: Served) -> None:
+    assert served.shows("Shortcuts.")
     script = re.search(r"livereload\((\d+), (\d+)\)", served["papers/resnet/"])
     assert script is not None
     asked = f"livereload/{script[1]}/{script[2]}"
@@ -220,6 +221,7 @@ def test_browsers_load_again(served: Served) -> None:
 
 
 def test_the_policy_of_a_page_lets_it_notice_a_change(served: Served) -> None:
+    assert served.shows("Shortcuts.")
     page = served["papers/resnet/"]
     (script,) = re.findall(r"<script>(\s*var livereload.*?)</script>", page, re.DOTALL)
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
