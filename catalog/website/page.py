@@ -5,6 +5,7 @@ from __future__ import annotations
 import posixpath
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Any, TypeAlias
 
 from catalog.website.content import Catalogue, Subject
@@ -54,6 +55,7 @@ Area: TypeAlias = Callable[[Catalogue], Iterator[Page | File]]
 """A part of the site: what it gives for a catalogue."""
 
 
+@cache
 def relative(here: str, file: str, anchor: str = "") -> Markdown:
     """The address of a file, and of an anchor in it, as a page links to it."""
     target = "" if file == here and anchor else posixpath.relpath(file, posixpath.dirname(here) or ".")

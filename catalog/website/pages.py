@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import html
 import json
-from functools import partial
+from functools import cache, partial
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     import jinja2
+    from jinja2.bccache import Bucket
 
     from catalog.library import Library
 
@@ -110,6 +111,7 @@ def _environment(site: Catalogue) -> jinja2.Environment:
 
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(paths.SITE / "templates"),
+        bytecode_cache=_compiled(),
         undefined=jinja2.StrictUndefined,
         # What finalize returns is Markdown, so that automatic escaping finds nothing left to do.
         autoescape=True,
@@ -143,6 +145,25 @@ def _environment(site: Catalogue) -> jinja2.Environment:
         "miniature": partial(miniature, site),
     }
     return environment
+
+
+@cache
+def _compiled() -> jinja2.BytecodeCache:
+    """Templates that were compiled before, for as long as they say the same."""
+    import jinja2
+
+    class Memory(jinja2.BytecodeCache):
+        def __init__(self) -> None:
+            self.known: dict[str, bytes] = {}
+
+        def load_bytecode(self, bucket: Bucket) -> None:
+            if bucket.key in self.known:
+                bucket.bytecode_from_string(self.known[bucket.key])
+
+        def dump_bytecode(self, bucket: Bucket) -> None:
+            self.known[bucket.key] = bucket.bytecode_to_string()
+
+    return Memory()
 
 
 def _written(page: Page, site: Catalogue, environment: jinja2.Environment) -> bytes:
