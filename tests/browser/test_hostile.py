@@ -247,7 +247,7 @@ def test_the_policy_lets_the_theme_work(harmless: Path, browser: Browser) -> Non
             window.open(elsewhere)
             assert body.get_attribute("data-md-color-scheme") == "slate"
         window.open("papers/xception/")
-        page.locator("[data-clipboard-target]").first.click(force=True)
+        page.locator("[data-clipboard-target]").locator("visible=true").first.click()
         assert page.evaluate("navigator.clipboard.readText()").strip()
         search(page, "depthwise")
         page.locator(".md-search-result__item", has_text="Xception").first.wait_for()
