@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from tests.browser.browsing import Visit
 
-_PAPERS = 10  # of those that have most claims: the longest pages
+_PAPERS = 4  # the longest pages
 
 # What is out of view has no place yet, and axe would see it lie upon something else.
 _ALL_LAID_OUT = "* { content-visibility: visible !important; }"
