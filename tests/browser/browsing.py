@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
     from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, Request
 
+MISSING = "browser tests left out: no chromium; apt-get install chromium"
 FLAGS = (
     "--no-sandbox",
     "--disable-gpu",

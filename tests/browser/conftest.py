@@ -30,7 +30,7 @@ collect_ignore = [
 def browser() -> Iterator[Browser]:
     chromium = browsing.executable()
     if chromium is None:
-        pytest.skip("browser tests left out: no chromium; apt-get install chromium")
+        pytest.skip(browsing.MISSING)
     with browsing.launched(chromium) as started:
         yield started
 

@@ -16,7 +16,7 @@ ROOT = Path(__file__).parents[2]
 
 def test_chromium_is_installed() -> None:
     if browsing.executable() is None:
-        pytest.skip("browser tests left out: no chromium; apt-get install chromium")
+        pytest.skip(browsing.MISSING)
 
 
 def test_without_chromium_one_line_says_so(tmp_path: Path) -> None:

@@ -334,14 +334,6 @@ def test_every_cause_tier_and_basis_is_explained(docs: Path) -> None:
     assert all(f"| {kind} |" in how for kind in (*Tier, *Basis))
 
 
-@pytest.fixture
-def _nothing_measured(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    results = tmp_path / "results"
-    results.mkdir()
-    (results / "xception.yaml").write_text("paper: xception\nentries: []\n")
-    monkeypatch.setattr(paths, "results_folder", lambda: results)
-
-
 @pytest.mark.usefixtures("_nothing_measured")
 def test_verdicts_of_other_catalogues(records: Records, tmp_path: Path) -> None:
     library = records.load()

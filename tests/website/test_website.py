@@ -198,15 +198,6 @@ def test_dates_are_as_exact_as_they_are_known(published: str, shown: str) -> Non
 # --- Pages -----------------------------------------------------------------------------------------------------------
 
 
-@pytest.fixture
-def _nothing_measured(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Results of nobody, in the place of those that come with the project."""
-    results = tmp_path / "results"
-    results.mkdir()
-    (results / "xception.yaml").write_text("paper: xception\nentries: []\n")
-    monkeypatch.setattr(paths, "results_folder", lambda: results)
-
-
 def page(records: Records, name: str) -> str:
     docs = build(records.load(), records.folder.parent / "build", render=False)
     text = (docs / name / "index.md").read_text(encoding="utf-8")
